@@ -1,0 +1,895 @@
+-- Printed from the catalogue of a migrated database by `npm run generate`. Do not edit.
+-- For reading and comparing: migrations/ is what runs. Left out are the queue's own schema (pgboss), the privileges
+-- that an owner has anyway, and MAINTAIN, which PostgreSQL 15 and 16 do not know.
+
+create schema internal;
+alter schema internal owner to skeldir_owner;
+comment on schema internal is 'Functions that runtime roles call; none of its objects is readable by default.';
+grant create, usage on schema internal to skeldir_control;
+grant usage on schema internal to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker;
+
+create schema public;
+alter schema public owner to pg_database_owner;
+grant usage on schema public to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker, skeldir_control;
+
+create table public.api_keys (
+  tenant_id uuid not null,
+  key_id uuid not null default gen_random_uuid(),
+  name text not null,
+  prefix text not null,
+  secret_hash bytea not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (tenant_id, key_id),
+  constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  constraint api_keys_scopes_check CHECK (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 20))),
+  constraint api_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+alter table public.api_keys owner to skeldir_owner;
+CREATE INDEX api_keys_secret_hash_idx ON public.api_keys USING btree (secret_hash);
+alter table public.api_keys enable row level security;
+alter table public.api_keys force row level security;
+create policy lookup_by_control on public.api_keys as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.api_keys as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.api_keys as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.api_keys to app_rw;
+grant select (created_at, expires_at, key_id, name, prefix, revoked_at, scopes, tenant_id) on public.api_keys to app_user;
+grant select on public.api_keys to skeldir_control;
+
+create table public.attribution_credits (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  order_key text not null,
+  entry_key text not null,
+  "position" integer not null,
+  channel text not null,
+  touch_external_id text,
+  touched_at timestamp with time zone,
+  ordered_at timestamp with time zone not null,
+  currency text not null,
+  revenue_minor bigint not null,
+  conversion_micro bigint not null,
+  constraint attribution_credits_pkey PRIMARY KEY (tenant_id, run_id, order_key, entry_key, "position"),
+  constraint attribution_credits_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_runs(tenant_id, run_id),
+  constraint attribution_credits_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_credits_position_check CHECK (("position" >= 0))
+);
+alter table public.attribution_credits owner to skeldir_owner;
+alter table public.attribution_credits enable row level security;
+alter table public.attribution_credits force row level security;
+create policy open_to_runtime on public.attribution_credits as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_credits as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_credits to app_worker;
+grant select on public.attribution_credits to app_ro, app_user;
+
+create table public.attribution_recompute_jobs (
+  tenant_id uuid not null,
+  job_id uuid not null default gen_random_uuid(),
+  window_start timestamp with time zone not null,
+  window_end timestamp with time zone not null,
+  model_version text not null,
+  status text not null default 'queued'::text,
+  run_count integer not null default 0,
+  requested_by uuid not null,
+  requested_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint attribution_recompute_jobs_pkey PRIMARY KEY (tenant_id, job_id),
+  constraint attribution_recompute_jobs_tenant_id_window_start_window_en_key UNIQUE (tenant_id, window_start, window_end, model_version),
+  constraint attribution_recompute_jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_recompute_jobs_check CHECK ((window_end > window_start)),
+  constraint attribution_recompute_jobs_run_count_check CHECK ((run_count >= 0)),
+  constraint attribution_recompute_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text])))
+);
+alter table public.attribution_recompute_jobs owner to skeldir_owner;
+alter table public.attribution_recompute_jobs enable row level security;
+alter table public.attribution_recompute_jobs force row level security;
+create policy open_to_runtime on public.attribution_recompute_jobs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_recompute_jobs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update on public.attribution_recompute_jobs to app_user;
+grant select on public.attribution_recompute_jobs to app_ro;
+grant select, update on public.attribution_recompute_jobs to app_worker;
+
+create table public.attribution_run_totals (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  currency text not null,
+  orders integer not null,
+  attributed_orders integer not null,
+  captured_minor bigint not null,
+  refunded_minor bigint not null,
+  over_refunded_minor bigint not null,
+  net_minor bigint not null,
+  attributed_minor bigint not null,
+  constraint attribution_run_totals_pkey PRIMARY KEY (tenant_id, run_id, currency),
+  constraint attribution_run_totals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_runs(tenant_id, run_id),
+  constraint attribution_run_totals_captured_minor_check CHECK ((captured_minor >= 0)),
+  constraint attribution_run_totals_check CHECK (((attributed_orders >= 0) AND (attributed_orders <= orders))),
+  constraint attribution_run_totals_check1 CHECK ((net_minor = (captured_minor - refunded_minor))),
+  constraint attribution_run_totals_check2 CHECK (((attributed_minor >= 0) AND (attributed_minor <= net_minor))),
+  constraint attribution_run_totals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_run_totals_orders_check CHECK ((orders >= 0)),
+  constraint attribution_run_totals_over_refunded_minor_check CHECK ((over_refunded_minor >= 0)),
+  constraint attribution_run_totals_refunded_minor_check CHECK ((refunded_minor >= 0))
+);
+alter table public.attribution_run_totals owner to skeldir_owner;
+alter table public.attribution_run_totals enable row level security;
+alter table public.attribution_run_totals force row level security;
+create policy open_to_runtime on public.attribution_run_totals as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_run_totals as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_run_totals FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_run_totals FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_run_totals to app_worker;
+grant select on public.attribution_run_totals to app_ro, app_user;
+
+create table public.attribution_runs (
+  tenant_id uuid not null,
+  run_id uuid not null default gen_random_uuid(),
+  model text not null,
+  model_version text not null,
+  window_start timestamp with time zone not null,
+  window_end timestamp with time zone not null,
+  data_cutoff timestamp with time zone not null,
+  input_hash text not null,
+  output_hash text not null,
+  orders integer not null,
+  created_at timestamp with time zone not null default now(),
+  constraint attribution_runs_pkey PRIMARY KEY (tenant_id, run_id),
+  constraint attribution_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_runs_check CHECK ((window_end > window_start)),
+  constraint attribution_runs_input_hash_check CHECK ((input_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_runs_model_check CHECK ((model = ANY (ARRAY['first_touch'::text, 'last_touch'::text, 'linear'::text]))),
+  constraint attribution_runs_orders_check CHECK ((orders >= 0)),
+  constraint attribution_runs_output_hash_check CHECK ((output_hash ~ '^[0-9a-f]{64}$'::text))
+);
+alter table public.attribution_runs owner to skeldir_owner;
+alter table public.attribution_runs enable row level security;
+alter table public.attribution_runs force row level security;
+create policy open_to_runtime on public.attribution_runs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_runs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_runs FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_runs to app_worker;
+grant select on public.attribution_runs to app_ro, app_user;
+
+create table public.dead_events (
+  tenant_id uuid not null,
+  dead_event_id uuid not null default gen_random_uuid(),
+  vendor text not null,
+  endpoint_id uuid not null,
+  external_id text,
+  topic text,
+  class text not null,
+  code text not null,
+  detail text not null,
+  body_sha256 bytea not null,
+  payload jsonb,
+  correlation_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint dead_events_pkey PRIMARY KEY (tenant_id, dead_event_id),
+  constraint dead_events_tenant_id_vendor_body_sha256_code_key UNIQUE (tenant_id, vendor, body_sha256, code),
+  constraint dead_events_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint dead_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint dead_events_body_sha256_check CHECK ((octet_length(body_sha256) = 32)),
+  constraint dead_events_class_check CHECK ((class = ANY (ARRAY['malformed'::text, 'schema'::text, 'poison'::text, 'unsupported'::text, 'conflict'::text]))),
+  constraint dead_events_code_check CHECK ((code ~ '^[a-z0-9_]{1,64}$'::text)),
+  constraint dead_events_detail_check CHECK ((length(detail) <= 500)),
+  constraint dead_events_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 255))),
+  constraint dead_events_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 100))),
+  constraint dead_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+);
+alter table public.dead_events owner to skeldir_owner;
+alter table public.dead_events enable row level security;
+alter table public.dead_events force row level security;
+create policy open_to_runtime on public.dead_events as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_events as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.dead_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (body_sha256, code, dead_event_id, tenant_id, vendor) on public.dead_events to app_ingest;
+grant select on public.dead_events to app_ro, app_user, app_worker;
+
+create table public.ledger_entries (
+  tenant_id uuid not null,
+  entry_key text not null,
+  order_key text not null,
+  kind text not null,
+  amount_minor bigint not null,
+  currency text not null,
+  vendor text not null,
+  event_id uuid not null,
+  occurred_at timestamp with time zone not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint ledger_entries_pkey PRIMARY KEY (tenant_id, entry_key),
+  constraint ledger_entries_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint ledger_entries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint ledger_entries_check CHECK ((((kind = 'capture'::text) AND (amount_minor > 0)) OR ((kind = 'refund'::text) AND (amount_minor < 0)))),
+  constraint ledger_entries_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint ledger_entries_entry_key_check CHECK (((length(entry_key) >= 1) AND (length(entry_key) <= 255))),
+  constraint ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text]))),
+  constraint ledger_entries_order_key_check CHECK ((order_key ~ '^(shopify|stripe):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint ledger_entries_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+);
+alter table public.ledger_entries owner to skeldir_owner;
+CREATE INDEX ledger_entries_order_idx ON public.ledger_entries USING btree (tenant_id, order_key);
+CREATE INDEX ledger_entries_recorded_idx ON public.ledger_entries USING btree (tenant_id, recorded_at);
+CREATE INDEX ledger_entries_time_idx ON public.ledger_entries USING btree (tenant_id, occurred_at);
+alter table public.ledger_entries enable row level security;
+alter table public.ledger_entries force row level security;
+create policy open_to_runtime on public.ledger_entries as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.ledger_entries as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (amount_minor, currency, entry_key, order_key, tenant_id) on public.ledger_entries to app_ingest;
+grant select on public.ledger_entries to app_ro, app_user, app_worker;
+
+create table public.memberships (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint memberships_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id),
+  constraint memberships_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'manager'::text, 'admin'::text])))
+);
+alter table public.memberships owner to skeldir_owner;
+CREATE INDEX memberships_user_idx ON public.memberships USING btree (user_id);
+alter table public.memberships enable row level security;
+alter table public.memberships force row level security;
+create policy lookup_by_control on public.memberships as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.memberships as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.memberships as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.memberships to app_rw;
+grant select on public.memberships to app_user, skeldir_control;
+
+create table public.order_facts (
+  tenant_id uuid not null,
+  order_key text not null,
+  event_id uuid not null,
+  currency text not null,
+  ordered_at timestamp with time zone not null,
+  identity bytea,
+  recorded_at timestamp with time zone not null default now(),
+  constraint order_facts_pkey PRIMARY KEY (tenant_id, order_key, event_id),
+  constraint order_facts_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint order_facts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint order_facts_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint order_facts_identity_check CHECK ((octet_length(identity) = 32)),
+  constraint order_facts_order_key_check CHECK ((order_key ~ '^(shopify|stripe):[A-Za-z0-9_-]{1,128}$'::text))
+);
+alter table public.order_facts owner to skeldir_owner;
+CREATE INDEX order_facts_identity_idx ON public.order_facts USING btree (tenant_id, identity, ordered_at);
+CREATE INDEX order_facts_recorded_idx ON public.order_facts USING btree (tenant_id, recorded_at);
+CREATE INDEX order_facts_time_idx ON public.order_facts USING btree (tenant_id, ordered_at);
+alter table public.order_facts enable row level security;
+alter table public.order_facts force row level security;
+create policy open_to_runtime on public.order_facts as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.order_facts as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.order_facts FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (event_id, order_key, tenant_id) on public.order_facts to app_ingest;
+grant select on public.order_facts to app_ro, app_user, app_worker;
+
+create table public.published_runs (
+  tenant_id uuid not null,
+  model text not null,
+  window_start timestamp with time zone not null,
+  run_id uuid not null,
+  published_at timestamp with time zone not null default now(),
+  constraint published_runs_pkey PRIMARY KEY (tenant_id, model, window_start),
+  constraint published_runs_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_runs(tenant_id, run_id),
+  constraint published_runs_model_check CHECK ((model = ANY (ARRAY['first_touch'::text, 'last_touch'::text, 'linear'::text])))
+);
+alter table public.published_runs owner to skeldir_owner;
+alter table public.published_runs enable row level security;
+alter table public.published_runs force row level security;
+create policy open_to_runtime on public.published_runs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.published_runs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update on public.published_runs to app_worker;
+grant select on public.published_runs to app_ro, app_user;
+
+create table public.schema_migrations (
+  name text not null,
+  checksum text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint schema_migrations_pkey PRIMARY KEY (name),
+  constraint schema_migrations_checksum_check CHECK ((checksum ~ '^[0-9a-f]{64}$'::text))
+);
+alter table public.schema_migrations owner to skeldir_owner;
+grant insert, select on public.schema_migrations to skeldir_migrator;
+grant select on public.schema_migrations to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker;
+comment on table public.schema_migrations is 'Which files of migrations/ this database has. Written by the migrator only.';
+
+create table public.tenant_keys (
+  tenant_id uuid not null,
+  key_version integer not null,
+  wrapping_kid text not null,
+  wrapped_key bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint tenant_keys_pkey PRIMARY KEY (tenant_id, key_version),
+  constraint tenant_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint tenant_keys_key_version_check CHECK ((key_version >= 1))
+);
+alter table public.tenant_keys owner to skeldir_owner;
+alter table public.tenant_keys enable row level security;
+alter table public.tenant_keys force row level security;
+create policy lookup_by_control on public.tenant_keys as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.tenant_keys as permissive for all to app_ingest, app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.tenant_keys as restrictive for all to app_ingest, app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.tenant_keys to app_rw;
+grant select on public.tenant_keys to app_ingest, app_user, skeldir_control;
+
+create table public.tenant_slugs (
+  slug text not null,
+  tenant_id uuid not null,
+  constraint tenant_slugs_pkey PRIMARY KEY (slug),
+  constraint tenant_slugs_tenant_id_key UNIQUE (tenant_id)
+);
+alter table public.tenant_slugs owner to skeldir_owner;
+alter table public.tenant_slugs enable row level security;
+alter table public.tenant_slugs force row level security;
+create policy lookup_by_control on public.tenant_slugs as permissive for select to skeldir_control
+  using (true);
+create policy provisioning on public.tenant_slugs as permissive for all to app_rw
+  using (true)
+  with check (true);
+grant insert, select on public.tenant_slugs to app_rw;
+grant select on public.tenant_slugs to skeldir_control;
+
+create table public.tenants (
+  tenant_id uuid not null default gen_random_uuid(),
+  slug text not null,
+  name text not null,
+  reporting_currency text not null,
+  time_zone text not null default 'UTC'::text,
+  created_at timestamp with time zone not null default now(),
+  constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  constraint tenants_reporting_currency_check CHECK ((reporting_currency ~ '^[A-Z]{3}$'::text)),
+  constraint tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+  constraint tenants_time_zone_check CHECK (((length(time_zone) >= 1) AND (length(time_zone) <= 64)))
+);
+alter table public.tenants owner to skeldir_owner;
+alter table public.tenants enable row level security;
+alter table public.tenants force row level security;
+create policy lookup_by_control on public.tenants as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.tenants as permissive for all to app_ingest, app_ro, app_rw, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.tenants as restrictive for all to app_ingest, app_ro, app_rw, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.tenants to app_rw;
+grant select on public.tenants to app_ingest, app_ro, app_user, app_worker, skeldir_control;
+
+create table public.touchpoints (
+  tenant_id uuid not null,
+  origin text not null,
+  external_id text not null,
+  identity bytea not null,
+  occurred_at timestamp with time zone not null,
+  channel text not null,
+  source text,
+  medium text,
+  campaign text,
+  item_sha256 bytea not null,
+  received_at timestamp with time zone not null default now(),
+  constraint touchpoints_pkey PRIMARY KEY (tenant_id, origin, external_id),
+  constraint touchpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint touchpoints_campaign_check CHECK (((length(campaign) >= 1) AND (length(campaign) <= 255))),
+  constraint touchpoints_channel_check CHECK ((channel ~ '^[a-z_]{1,40}$'::text)),
+  constraint touchpoints_external_id_check CHECK ((external_id ~ '^[A-Za-z0-9._:-]{1,128}$'::text)),
+  constraint touchpoints_identity_check CHECK ((octet_length(identity) = 32)),
+  constraint touchpoints_item_sha256_check CHECK ((octet_length(item_sha256) = 32)),
+  constraint touchpoints_medium_check CHECK (((length(medium) >= 1) AND (length(medium) <= 255))),
+  constraint touchpoints_origin_check CHECK ((origin = 'server'::text)),
+  constraint touchpoints_source_check CHECK (((length(source) >= 1) AND (length(source) <= 255)))
+);
+alter table public.touchpoints owner to skeldir_owner;
+CREATE INDEX touchpoints_journey_idx ON public.touchpoints USING btree (tenant_id, identity, occurred_at, external_id) INCLUDE (channel);
+alter table public.touchpoints enable row level security;
+alter table public.touchpoints force row level security;
+create policy open_to_runtime on public.touchpoints as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.touchpoints as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.touchpoints FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (external_id, item_sha256, origin, tenant_id) on public.touchpoints to app_ingest;
+grant select on public.touchpoints to app_ro, app_user, app_worker;
+
+create table public.users (
+  user_id uuid not null default gen_random_uuid(),
+  email text not null,
+  password_hash text not null,
+  status text not null default 'active'::text,
+  created_at timestamp with time zone not null default now(),
+  constraint users_pkey PRIMARY KEY (user_id),
+  constraint users_email_key UNIQUE (email),
+  constraint users_email_check CHECK (((email = lower(email)) AND ((length(email) >= 3) AND (length(email) <= 254)))),
+  constraint users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+alter table public.users owner to skeldir_owner;
+alter table public.users enable row level security;
+alter table public.users force row level security;
+create policy lookup_by_control on public.users as permissive for select to skeldir_control
+  using (true);
+create policy provisioning on public.users as permissive for all to app_rw
+  using (true)
+  with check (true);
+grant insert, select on public.users to app_rw;
+grant select on public.users to skeldir_control;
+
+create table public.webhook_endpoints (
+  tenant_id uuid not null,
+  endpoint_id uuid not null default gen_random_uuid(),
+  vendor text not null,
+  name text not null,
+  mode text not null default 'live'::text,
+  shop_domain text,
+  endpoint_key text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, endpoint_id),
+  constraint webhook_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint webhook_endpoints_endpoint_key_check CHECK ((endpoint_key ~ '^[A-Za-z0-9_-]{43}$'::text)),
+  constraint webhook_endpoints_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
+  constraint webhook_endpoints_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  constraint webhook_endpoints_shop_domain_check CHECK ((length(shop_domain) <= 255)),
+  constraint webhook_endpoints_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+);
+alter table public.webhook_endpoints owner to skeldir_owner;
+CREATE INDEX webhook_endpoints_key_idx ON public.webhook_endpoints USING btree (endpoint_key);
+alter table public.webhook_endpoints enable row level security;
+alter table public.webhook_endpoints force row level security;
+create policy lookup_by_control on public.webhook_endpoints as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.webhook_endpoints as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.webhook_endpoints as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.webhook_endpoints to app_rw, app_user;
+grant select on public.webhook_endpoints to skeldir_control;
+
+create table public.webhook_events (
+  tenant_id uuid not null,
+  event_id uuid not null default gen_random_uuid(),
+  vendor text not null,
+  external_id text not null,
+  endpoint_id uuid not null,
+  topic text not null,
+  body_sha256 bytea not null,
+  payload jsonb not null,
+  is_test boolean not null,
+  is_handled boolean not null,
+  correlation_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint webhook_events_pkey PRIMARY KEY (tenant_id, event_id),
+  constraint webhook_events_tenant_id_vendor_external_id_key UNIQUE (tenant_id, vendor, external_id),
+  constraint webhook_events_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint webhook_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint webhook_events_body_sha256_check CHECK ((octet_length(body_sha256) = 32)),
+  constraint webhook_events_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 255))),
+  constraint webhook_events_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 100))),
+  constraint webhook_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+);
+alter table public.webhook_events owner to skeldir_owner;
+alter table public.webhook_events enable row level security;
+alter table public.webhook_events force row level security;
+create policy open_to_runtime on public.webhook_events as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.webhook_events as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.webhook_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (body_sha256, event_id, external_id, tenant_id, vendor) on public.webhook_events to app_ingest;
+grant select on public.webhook_events to app_ro, app_user, app_worker;
+
+create table public.webhook_secrets (
+  tenant_id uuid not null,
+  endpoint_id uuid not null,
+  secret_id uuid not null default gen_random_uuid(),
+  key_version integer not null,
+  sealed bytea not null,
+  created_at timestamp with time zone not null default now(),
+  not_after timestamp with time zone,
+  constraint webhook_secrets_pkey PRIMARY KEY (tenant_id, endpoint_id, secret_id),
+  constraint webhook_secrets_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint webhook_secrets_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version)
+);
+alter table public.webhook_secrets owner to skeldir_owner;
+alter table public.webhook_secrets enable row level security;
+alter table public.webhook_secrets force row level security;
+create policy lookup_by_control on public.webhook_secrets as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.webhook_secrets as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.webhook_secrets as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select (created_at, endpoint_id, key_version, not_after, secret_id, tenant_id) on public.webhook_secrets to app_rw, app_user;
+grant select on public.webhook_secrets to skeldir_control;
+
+create table public.worker_probes (
+  probe_id uuid not null default gen_random_uuid(),
+  requested_at timestamp with time zone not null default now(),
+  answered_at timestamp with time zone,
+  worker_id text,
+  constraint worker_probes_pkey PRIMARY KEY (probe_id),
+  constraint worker_probes_worker_id_check CHECK ((length(worker_id) <= 100))
+);
+alter table public.worker_probes owner to skeldir_owner;
+alter table public.worker_probes enable row level security;
+alter table public.worker_probes force row level security;
+create policy answer on public.worker_probes as permissive for all to app_worker
+  using (true)
+  with check (true);
+create policy ask on public.worker_probes as permissive for all to app_user
+  using (true)
+  with check (true);
+grant delete, select, update (answered_at, worker_id) on public.worker_probes to app_worker;
+grant insert (probe_id), select on public.worker_probes to app_user;
+
+CREATE OR REPLACE PROCEDURE internal.allow_lookup(IN target regclass)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+begin
+  execute format('create policy lookup_by_control on %s for select to skeldir_control using (true)', target);
+  execute format('grant select on %s to skeldir_control', target);
+end
+$procedure$;
+alter procedure internal.allow_lookup(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE PROCEDURE internal.close_to_worker_context(IN target regclass)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+begin
+  execute format('create trigger not_in_worker_context before insert on %s for each row execute function internal.refuse_worker_context()', target);
+end
+$procedure$;
+alter procedure internal.close_to_worker_context(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.enqueue_job(queue_name text, job_data jsonb, delay_seconds integer DEFAULT 0)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  tenant text := nullif(current_setting('app.current_tenant_id', true), '');
+  job_id uuid;
+begin
+  if (job_data ->> 'tenantId') is distinct from tenant then
+    raise exception 'a job for tenant % cannot be added in the transaction of tenant %', job_data ->> 'tenantId', tenant
+      using errcode = '42501';
+  end if;
+  insert into pgboss.job (name, data, start_after, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max,
+                          expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds, group_id)
+  select q.name, job_data, now() + make_interval(secs => delay_seconds),
+         now() + make_interval(secs => delay_seconds + q.retention_seconds), q.retry_limit, q.retry_delay,
+         q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.deletion_seconds, q.policy, q.dead_letter,
+         q.heartbeat_seconds, tenant
+  from pgboss.queue as q
+  where q.name = queue_name
+  on conflict do nothing
+  returning id into job_id;
+  if job_id is null and not exists (select from pgboss.queue as q where q.name = queue_name) then
+    raise exception 'there is no queue named %', queue_name using errcode = '22023';
+  end if;
+  return job_id;   -- null: the queue's policy allows one waiting job, and there is one
+end
+$function$;
+alter function internal.enqueue_job(text,jsonb,integer) owner to skeldir_control;
+grant execute on function internal.enqueue_job(text,jsonb,integer) to app_ingest, app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.find_api_key(wanted_hash bytea)
+ RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select k.tenant_id, k.key_id, k.scopes
+  from public.api_keys as k
+  where k.secret_hash = wanted_hash
+    and k.revoked_at is null
+    and (k.expires_at is null or k.expires_at > now())
+$function$;
+alter function internal.find_api_key(bytea) owner to skeldir_control;
+grant execute on function internal.find_api_key(bytea) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_login(wanted_email text)
+ RETURNS TABLE(user_id uuid, password_hash text, status text, tenant_id uuid, slug text, tenant_name text, role text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.user_id, u.password_hash, u.status, t.tenant_id, t.slug, t.name, m.role
+  from public.users as u
+  left join public.memberships as m on m.user_id = u.user_id
+  left join public.tenants as t on t.tenant_id = m.tenant_id
+  where u.email = lower(wanted_email)
+  order by t.slug
+$function$;
+alter function internal.find_login(text) owner to skeldir_control;
+grant execute on function internal.find_login(text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_personal_data(document jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  with recursive nodes(key, value) as (
+    select null::text, document
+    union all
+    select child.key, child.value
+    from nodes
+    cross join lateral (
+      select e.key, e.value from jsonb_each(case when jsonb_typeof(nodes.value) = 'object' then nodes.value end) as e
+      union all
+      select null, a.value from jsonb_array_elements(case when jsonb_typeof(nodes.value) = 'array' then nodes.value end) as a
+    ) as child
+  ),
+  findings as (
+    select lower(regexp_replace(key, '[^A-Za-z0-9]', '', 'g') collate "C") as folded,
+           concat_ws(' ', key, case when jsonb_typeof(value) = 'string' then value #>> '{}' end)
+             ~* '[^\s@<>"](@|%40)[^\s@<>"]{1,255}\.[^\s@<>".]{2,}' as looks_like_email
+    from nodes
+  )
+  select case when looks_like_email then 'a text that looks like an e-mail address' else 'member ' || folded end
+  from findings
+  where looks_like_email
+     or folded = any (array[
+          'firstname', 'lastname', 'fullname', 'givenname', 'surname', 'customername', 'cardholdername',
+          'creditcardname', 'dateofbirth', 'dob', 'birthdate', 'ssn', 'socialsecuritynumber', 'taxid', 'passport',
+          'email', 'emailaddress', 'contactemail', 'customeremail', 'payeremail', 'receiptemail', 'instructionsemail',
+          'phone', 'phonenumber', 'customerphone', 'contactphone', 'address', 'address1', 'address2', 'streetaddress',
+          'line1', 'line2', 'postalcode', 'zip', 'zipcode', 'latitude', 'longitude',
+          'billingaddress', 'shippingaddress', 'customeraddress', 'defaultaddress', 'billingdetails',
+          'customerdetails', 'customershipping', 'clientdetails', 'paymentdetails', 'paymentmethoddetails',
+          'noteattributes', 'vendorpayload',
+          'ip', 'ipaddress', 'browserip', 'customeripaddress', 'useragent', 'customeruseragent', 'sessionhash',
+          'devicefingerprint',
+          'cardnumber', 'creditcardnumber', 'last4', 'expmonth', 'expyear', 'fingerprint', 'iban',
+          'orderstatusurl', 'receipturl', 'carttoken', 'checkouttoken', 'abandonedcheckouturl', 'clientsecret'])
+  limit 1
+$function$;
+alter function internal.find_personal_data(jsonb) owner to skeldir_owner;
+grant execute on function internal.find_personal_data(jsonb) to app_ingest;
+
+CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
+ RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, key_version integer, wrapping_kid text, wrapped_key bytea, sealed_secrets bytea[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key,
+         array_agg(s.sealed order by s.created_at desc, s.secret_id)
+  from public.webhook_endpoints as e
+  join public.webhook_secrets as s
+    on s.tenant_id = e.tenant_id and s.endpoint_id = e.endpoint_id and (s.not_after is null or s.not_after > now())
+  join public.tenant_keys as k on k.tenant_id = s.tenant_id and k.key_version = s.key_version
+  where e.endpoint_key = wanted_key and e.vendor = wanted_vendor
+  group by e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key
+$function$;
+alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
+grant execute on function internal.find_webhook_endpoint(text,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.ingest_webhook_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, body_hash bytea, event_payload jsonb, test boolean, handled boolean, correlation uuid)
+ RETURNS TABLE(result text, receipt_id uuid)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  new_id uuid;
+  known record;
+begin
+  insert into public.webhook_events (tenant_id, vendor, external_id, endpoint_id, topic, body_sha256, payload, is_test,
+                                     is_handled, correlation_id)
+  values (for_tenant, from_vendor, delivery_id, at_endpoint, about_topic, body_hash, event_payload, test, handled, correlation)
+  on conflict (tenant_id, vendor, external_id) do nothing
+  returning event_id into new_id;
+
+  if new_id is not null then
+    if handled and not test then
+      perform internal.enqueue_job('webhook', jsonb_build_object('job', 'webhooks.normalize_event', 'tenantId', for_tenant,
+                                   'correlationId', correlation, 'eventId', new_id));
+    end if;
+    return query select case when handled and not test then 'accepted' else 'ignored' end, new_id;
+    return;
+  end if;
+
+  select e.event_id, e.body_sha256 into strict known
+  from public.webhook_events as e
+  where e.tenant_id = for_tenant and e.vendor = from_vendor and e.external_id = delivery_id;
+  if known.body_sha256 = body_hash then
+    return query select 'duplicate', known.event_id;
+  else
+    return query select 'dead', internal.record_dead_event(for_tenant, from_vendor, delivery_id, at_endpoint, about_topic,
+      'conflict', 'same_id_other_body', 'This id was delivered before with another body.', body_hash, event_payload, correlation);
+  end if;
+end
+$function$;
+alter function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) owner to skeldir_owner;
+grant execute on function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) to app_ingest;
+
+CREATE OR REPLACE PROCEDURE internal.isolate_by_tenant(IN target regclass, IN runtime_roles name[])
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+declare
+  roles text := (select string_agg(quote_ident(r), ', ') from unnest(runtime_roles) as r);
+  setting text := 'nullif(current_setting(''app.current_tenant_id'', true), '''')::uuid';
+  own_tenant text;
+begin
+  if coalesce(current_setting('skeldir.policy_dialect', true), '') <> 'citus' then
+    setting := '(select ' || setting || ')';
+  end if;
+  own_tenant := 'tenant_id = ' || setting;
+  execute format('alter table %s enable row level security', target);
+  execute format('alter table %s force row level security', target);
+  execute format('create policy open_to_runtime on %s to %s using (true) with check (true)', target, roles);
+  execute format('create policy tenant_only on %s as restrictive to %s using (%s) with check (%s)',
+                 target, roles, own_tenant, own_tenant);
+end
+$procedure$;
+alter procedure internal.isolate_by_tenant(regclass,name[]) owner to skeldir_owner;
+
+CREATE OR REPLACE PROCEDURE internal.make_append_only(IN target regclass)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+begin
+  execute format('create trigger append_only before update or delete on %s for each row execute function internal.refuse_change()', target);
+  execute format('create trigger append_only_truncate before truncate on %s for each statement execute function internal.refuse_change()', target);
+end
+$procedure$;
+alter procedure internal.make_append_only(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.record_dead_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, fault_class text, fault_code text, fault_detail text, body_hash bytea, event_payload jsonb, correlation uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  receipt uuid;
+begin
+  insert into public.dead_events (tenant_id, vendor, endpoint_id, external_id, topic, class, code, detail, body_sha256,
+                                  payload, correlation_id)
+  values (for_tenant, from_vendor, at_endpoint, delivery_id, about_topic, fault_class, fault_code, fault_detail, body_hash,
+          event_payload, correlation)
+  on conflict (tenant_id, vendor, body_sha256, code) do nothing
+  returning dead_event_id into receipt;
+  if receipt is null then
+    select d.dead_event_id into strict receipt
+    from public.dead_events as d
+    where d.tenant_id = for_tenant and d.vendor = from_vendor and d.body_sha256 = body_hash and d.code = fault_code;
+  end if;
+  return receipt;
+end
+$function$;
+alter function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid) owner to skeldir_owner;
+grant execute on function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid) to app_ingest;
+
+CREATE OR REPLACE FUNCTION internal.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception 'rows of % are never changed or deleted', tg_table_name
+    using errcode = '42501', hint = 'Write a new row that corrects the old one.';
+end
+$function$;
+alter function internal.refuse_change() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.refuse_personal_data()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  finding text := internal.find_personal_data(to_jsonb(new));
+begin
+  if finding is not null then
+    raise exception 'personal data refused in %: %', tg_table_name, finding using errcode = '23514';
+  end if;
+  return new;
+end
+$function$;
+alter function internal.refuse_personal_data() owner to skeldir_owner;
+
+CREATE OR REPLACE PROCEDURE internal.refuse_personal_data_in(IN target regclass)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+begin
+  execute format('create trigger no_personal_data before insert on %s for each row execute function internal.refuse_personal_data()', target);
+end
+$procedure$;
+alter procedure internal.refuse_personal_data_in(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.refuse_worker_context()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if current_setting('app.execution_context', true) = 'worker' then
+    raise exception 'a worker transaction cannot write %', tg_table_name using errcode = '42501';
+  end if;
+  return new;
+end
+$function$;
+alter function internal.refuse_worker_context() owner to skeldir_owner;
+
+-- default privileges of skeldir_control on functions: execute to skeldir_control
+-- default privileges of skeldir_owner on functions: execute to skeldir_owner

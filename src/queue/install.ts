@@ -1,0 +1,56 @@
+import type pg from 'pg'
+import { getConstructionPlans, getMigrationPlans } from 'pg-boss'
+import pgBoss from 'pg-boss/package.json' with { type: 'json' }
+import { DELETE_AFTER_SECONDS, queues, RETENTION_SECONDS } from './queues.ts'
+
+const SCHEMA = 'pgboss'
+
+/** `create_queue` leaves a queue that exists as it is. A policy cannot be changed: it decided which jobs were let in. */
+const UPDATE_QUEUE = `
+  update ${SCHEMA}.queue as q
+  set retry_limit = w."retryLimit", retry_delay = w."retryDelay", retry_backoff = w."retryBackoff",
+      retry_delay_max = w."retryDelayMax", expire_seconds = w."expireInSeconds", retention_seconds = w."retentionSeconds",
+      deletion_seconds = w."deleteAfterSeconds", dead_letter = w."deadLetter", heartbeat_seconds = w."heartbeatSeconds",
+      updated_on = now()
+  from jsonb_to_record($2::jsonb) as w (
+    "retryLimit" integer, "retryDelay" integer, "retryBackoff" boolean, "retryDelayMax" integer, "expireInSeconds" integer,
+    "retentionSeconds" integer, "deleteAfterSeconds" integer, "deadLetter" text, "heartbeatSeconds" integer)
+  where q.name = $1
+    and (q.retry_limit, q.retry_delay, q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.retention_seconds,
+         q.deletion_seconds, q.dead_letter, q.heartbeat_seconds)
+      is distinct from
+        (w."retryLimit", w."retryDelay", w."retryBackoff", w."retryDelayMax", w."expireInSeconds", w."retentionSeconds",
+         w."deleteAfterSeconds", w."deadLetter", w."heartbeatSeconds")`
+
+/**
+ * Brings the queue's schema and its queues up to date, as skeldir_owner. pg-boss prints the SQL, we run it: at run time
+ * it neither creates nor migrates anything, so no runtime role needs the right to. Can be repeated.
+ */
+export async function installQueue(client: pg.Client): Promise<void> {
+  await client.query('set role skeldir_owner')
+  try {
+    const { rows } = await client.query<{ known: boolean }>(
+      `select to_regclass('${SCHEMA}.version') is not null as known`,
+    )
+    if (rows[0]?.known === true) {
+      const current = await client.query<{ version: number }>(`select version from ${SCHEMA}.version`)
+      const version = current.rows[0]?.version ?? 0
+      if (version < pgBoss.pgboss.schema) await client.query(getMigrationPlans(SCHEMA, version))
+    } else {
+      await client.query(getConstructionPlans(SCHEMA))
+    }
+    for (const queue of queues) {
+      const { name, ...options } = queue
+      const row = {
+        ...options,
+        retryBackoff: true,
+        deleteAfterSeconds: DELETE_AFTER_SECONDS,
+        retentionSeconds: RETENTION_SECONDS,
+      }
+      await client.query(`select ${SCHEMA}.create_queue($1, $2::jsonb)`, [name, JSON.stringify(row)])
+      await client.query(UPDATE_QUEUE, [name, JSON.stringify(row)])
+    }
+  } finally {
+    await client.query('reset role')
+  }
+}
