@@ -1,0 +1,48 @@
+// Benchmarks, each with a goal of its own.
+//   npm run bench -- http [--json]
+//   npm run bench -- --help
+import { parseArgs } from 'node:util'
+import { runHttpBench } from './bench/http.ts'
+
+/** Each prints to stdout and resolves to the exit code: 0 goal met, 1 goal missed. */
+const benches: Record<string, { about: string; run: (options: { isJson: boolean }) => Promise<number> }> = {
+  http: {
+    about:
+      'server CPU per request: bare Express, Skeldir, openapi-backend and express-openapi-validator as shipped (about 2 minutes)',
+    run: runHttpBench,
+  },
+}
+
+function usage(): string {
+  const names = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(8)}${about}`)
+  return `usage: npm run bench -- <name> [--json]\n\n${names.join('\n')}\n\n  --json  print the measurements as one JSON object\n`
+}
+
+/** Exit codes: 0 goal met, 1 goal missed, 2 not measured. */
+export async function main(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' } },
+  })
+  if (values.help) {
+    process.stdout.write(usage())
+    return 0
+  }
+  const [name = ''] = positionals
+  const bench = Object.hasOwn(benches, name) ? benches[name] : undefined
+  if (bench === undefined || positionals.length > 1) {
+    process.stderr.write(usage())
+    return 2
+  }
+  return bench.run({ isJson: values.json === true })
+}
+
+if (import.meta.main) {
+  try {
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 2
+  }
+}

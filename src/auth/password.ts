@@ -1,0 +1,77 @@
+import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { promisify } from 'node:util'
+
+const hash = promisify(argon2)
+
+/** OWASP's second choice of argon2id parameters: 19 MiB, 2 passes, 1 lane. */
+const MEMORY_KIB = 19_456
+const PASSES = 2
+const PARALLELISM = 1
+const TAG_BYTES = 32
+
+/** A hash takes 19 MiB and a core: more at once than cores would only let a flood of logins starve the rest. */
+let free = availableParallelism()
+const waiting: (() => void)[] = []
+
+async function limited<T>(work: () => Promise<T>): Promise<T> {
+  if (free > 0) free -= 1
+  else await new Promise<void>((resolve) => waiting.push(resolve))
+  try {
+    return await work()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) free += 1
+    else next()
+  }
+}
+
+function derive(password: string, nonce: Buffer, memory: number, passes: number, parallelism: number): Promise<Buffer> {
+  const message = Buffer.from(password.normalize('NFKC'))
+  return limited(
+    () => hash('argon2id', { message, nonce, memory, passes, parallelism, tagLength: TAG_BYTES }) as Promise<Buffer>,
+  )
+}
+
+/** The PHC string of a password: `$argon2id$v=19$m=…,t=…,p=…$salt$tag` (RFC 9106). */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16)
+  const tag = await derive(password, salt, MEMORY_KIB, PASSES, PARALLELISM)
+  return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${PARALLELISM}$${base64(salt)}$${base64(tag)}`
+}
+
+const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+
+/** Whether the password has this hash. A hash in another form is an error of ours and throws TypeError. */
+export async function verifyPassword(password: string, phc: string): Promise<boolean> {
+  const parts = PHC.exec(phc)
+  if (parts === null) throw new TypeError('not an argon2id hash')
+  const [, memory, passes, parallelism, salt, tag] = parts as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  const expected = Buffer.from(tag, 'base64')
+  const actual = await derive(
+    password,
+    Buffer.from(salt, 'base64'),
+    Number(memory),
+    Number(passes),
+    Number(parallelism),
+  )
+  return actual.length === expected.length && timingSafeEqual(actual, expected)
+}
+
+/** A hash of nothing anybody knows: verified for unknown users, so that the answer takes as long as for known ones. */
+let decoy: Promise<string> | undefined
+export function decoyHash(): Promise<string> {
+  decoy ??= hashPassword(randomBytes(32).toString('base64'))
+  return decoy
+}
+
+function base64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '')
+}

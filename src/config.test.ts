@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { ConfigError, loadConfig } from './config.ts'
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const MINIMUM = {
+  DATABASE_URL: 'postgres://app_user:p%40ss@db.test:5433/skel?sslmode=require',
+  SKELDIR_MASTER_KEY: KEY,
+}
+
+function faultsOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    loadConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+  return []
+}
+
+test('one URL and one key are enough; the rest has defaults', () => {
+  const config = loadConfig(MINIMUM)
+  expect(config).toEqual({
+    databaseUrls: {
+      app_user: MINIMUM.DATABASE_URL,
+      app_ingest: 'postgres://app_ingest:p%40ss@db.test:5433/skel?sslmode=require',
+      app_worker: 'postgres://app_worker:p%40ss@db.test:5433/skel?sslmode=require',
+      app_rw: 'postgres://app_rw:p%40ss@db.test:5433/skel?sslmode=require',
+    },
+    masterKeys: [Buffer.alloc(32, 7)],
+    host: '127.0.0.1',
+    port: 8000,
+    publicUrl: 'http://127.0.0.1:8000',
+    logLevel: 'info',
+    accessTokenSeconds: 900,
+  })
+  expect(Object.isFrozen(config)).toBe(true)
+})
+
+test('every variable is heard; an empty one counts as unset', () => {
+  const config = loadConfig({
+    ...MINIMUM,
+    INGEST_DATABASE_URL: 'postgresql://ingest:1@other/skel',
+    WORKER_DATABASE_URL: '',
+    ADMIN_DATABASE_URL: 'postgres://rw:2@other/skel',
+    SKELDIR_MASTER_KEY: ` ${Buffer.alloc(32, 8).toString('base64')} , ${KEY}`,
+    HOST: '::1',
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+  })
+  expect(config.databaseUrls.app_ingest).toBe('postgresql://ingest:1@other/skel')
+  expect(config.databaseUrls.app_worker).toBe('postgres://app_worker:p%40ss@db.test:5433/skel?sslmode=require')
+  expect(config.databaseUrls.app_rw).toBe('postgres://rw:2@other/skel')
+  expect(config.masterKeys).toEqual([Buffer.alloc(32, 8), Buffer.alloc(32, 7)])
+  expect(config).toMatchObject({ port: 0, publicUrl: 'http://[::1]:0', logLevel: 'warn' })
+  expect(loadConfig({ ...MINIMUM, SKELDIR_PUBLIC_URL: 'https://api.test/' }).publicUrl).toBe('https://api.test')
+})
+
+test('all faults come at once, each naming its variable', () => {
+  const faults = faultsOf({
+    DATABASE_URL: 'mysql://a:b@c/d',
+    INGEST_DATABASE_URL: 'nonsense',
+    SKELDIR_MASTER_KEY: 'c2hvcnQ=',
+    PORT: '80.5',
+    SKELDIR_PUBLIC_URL: 'ftp://files.test',
+    LOG_LEVEL: 'loud',
+  })
+  expect([...faults].sort()).toEqual([
+    'DATABASE_URL is not a postgres:// URL',
+    'INGEST_DATABASE_URL is not a postgres:// URL',
+    'LOG_LEVEL is "loud": one of trace, debug, info, warn, error, fatal, silent is meant',
+    'PORT is "80.5": a whole number from 0 to 65535 is meant',
+    'SKELDIR_MASTER_KEY: each key is the base64 of 32 bytes',
+    'SKELDIR_PUBLIC_URL is not a http:// URL',
+  ])
+  expect(faultsOf({})).toEqual([
+    'DATABASE_URL is not set',
+    'SKELDIR_MASTER_KEY is not set (make one with: openssl rand -base64 32)',
+  ])
+})
+
+test.each(['-1', '65536', '1e9', ' ', 'abc', '0x1G'])('PORT %j is a fault', (PORT) => {
+  expect(faultsOf({ ...MINIMUM, PORT })).toHaveLength(1)
+})
+
+test.each([
+  ['too short', Buffer.alloc(31).toString('base64')],
+  ['too long', Buffer.alloc(33).toString('base64')],
+  ['hex', Buffer.alloc(32).toString('hex')],
+  ['one of two', `${KEY},`],
+  ['something else in it', `${KEY.slice(0, 20)}*${KEY.slice(20)}`],
+])('a master key that is %s is a fault', (_, SKELDIR_MASTER_KEY) => {
+  expect(faultsOf({ ...MINIMUM, SKELDIR_MASTER_KEY })).toEqual([
+    'SKELDIR_MASTER_KEY: each key is the base64 of 32 bytes',
+  ])
+})
+
+test('a URL whose parts cannot be decoded is a fault like any other', () => {
+  expect(faultsOf({ ...MINIMUM, DATABASE_URL: 'postgres://app_user:100%real@db.test/skel' })).toEqual([
+    'DATABASE_URL is not a postgres:// URL',
+  ])
+})
+
+test('no message repeats a secret', () => {
+  const secrets = ['hunter2', 's3cret-key']
+  const error = (() => {
+    try {
+      loadConfig({
+        DATABASE_URL: 'postgre://app_user:hunter2@db.test/skel',
+        INGEST_DATABASE_URL: 'app_ingest:hunter2@db.test',
+        WORKER_DATABASE_URL: 'postgres://app:hunter2%@db.test/skel',
+        SKELDIR_MASTER_KEY: 's3cret-key',
+      })
+    } catch (thrown) {
+      return thrown as ConfigError
+    }
+    throw new Error('no fault was found')
+  })()
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(error.faults).toHaveLength(4)
+  for (const secret of secrets) expect(`${error.message} ${error.stack} ${error.faults.join()}`).not.toContain(secret)
+})

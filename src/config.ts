@@ -1,0 +1,134 @@
+import type { RuntimeRole } from './db/bootstrap.ts'
+import { toUrl } from './db/bootstrap.ts'
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+
+export interface Config {
+  /** One URL per runtime role: the same server, another login. */
+  databaseUrls: Record<'app_rw' | 'app_user' | 'app_worker' | 'app_ingest', string>
+  /** 32 bytes each, newest first. */
+  masterKeys: readonly Buffer[]
+  host: string
+  port: number
+  /** Where callers reach the API, without a trailing slash: the base of delivery URLs. */
+  publicUrl: string
+  logLevel: LogLevel
+  /** Access tokens live this long. */
+  accessTokenSeconds: number
+}
+
+/** Lists every fault of the configuration at once. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly faults: readonly string[]
+  constructor(faults: readonly string[]) {
+    super(
+      `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`,
+    )
+    this.faults = faults
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** What each variable means; `skeldir --help` prints it. */
+export const variables = {
+  DATABASE_URL: 'postgres:// URL as app_user (default: the embedded Postgres that `npm start` runs)',
+  INGEST_DATABASE_URL: 'as app_ingest (default: DATABASE_URL with that user)',
+  WORKER_DATABASE_URL: 'as app_worker (default: DATABASE_URL with that user)',
+  ADMIN_DATABASE_URL: 'as app_rw, for `skeldir admin` (default: DATABASE_URL with that user)',
+  MIGRATION_DATABASE_URL: 'as skeldir_migrator, for `skeldir migrate`',
+  SKELDIR_MASTER_KEY: 'base64 of 32 random bytes; several, newest first, separated by commas, while a key is rotated',
+  HOST: 'address to listen on (default 127.0.0.1)',
+  PORT: 'port to listen on (default 8000)',
+  SKELDIR_PUBLIC_URL: 'where callers reach the API (default http://HOST:PORT)',
+  LOG_LEVEL: 'trace, debug, info, warn, error, fatal or silent (default info)',
+} as const
+
+/** Reads the environment once. Throws ConfigError with all faults. */
+export function loadConfig(env: Environment): Readonly<Config> {
+  const faults: string[] = []
+  const databaseUrl = readUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:'], faults)
+  if (databaseUrl === undefined && !env.DATABASE_URL) faults.push('DATABASE_URL is not set')
+  const roleUrl = (name: string, role: RuntimeRole): string => {
+    const own = readUrl(env, name, ['postgres:', 'postgresql:'], faults)
+    return own?.href ?? (databaseUrl === undefined ? '' : asRole(databaseUrl, role))
+  }
+  const host = env.HOST || '127.0.0.1'
+  const port = readInteger(env, 'PORT', 8000, 0, 65_535, faults)
+  const publicUrl = readUrl(env, 'SKELDIR_PUBLIC_URL', ['http:', 'https:'], faults)
+  const logLevel = env.LOG_LEVEL || 'info'
+  if (!LOG_LEVELS.includes(logLevel))
+    faults.push(`LOG_LEVEL is ${JSON.stringify(logLevel)}: one of ${LOG_LEVELS.join(', ')} is meant`)
+  const config: Config = {
+    databaseUrls: {
+      app_user: databaseUrl?.href ?? '',
+      app_ingest: roleUrl('INGEST_DATABASE_URL', 'app_ingest'),
+      app_worker: roleUrl('WORKER_DATABASE_URL', 'app_worker'),
+      app_rw: roleUrl('ADMIN_DATABASE_URL', 'app_rw'),
+    },
+    masterKeys: readMasterKeys(env, faults),
+    host,
+    port,
+    publicUrl: publicUrl?.href.replace(/\/$/, '') ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    logLevel: logLevel as LogLevel,
+    accessTokenSeconds: 900,
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze(config)
+}
+
+function asRole(url: URL, role: RuntimeRole): string {
+  return toUrl(url.href, decodeURIComponent(url.pathname.slice(1)), role, decodeURIComponent(url.password))
+}
+
+function readUrl(env: Environment, name: string, protocols: string[], faults: string[]): URL | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url !== undefined && protocols.includes(url.protocol) && canDecode(url)) return url
+  // The value may hold a password: it is not repeated.
+  faults.push(`${name} is not a ${protocols[0]}// URL`)
+  return undefined
+}
+
+/** A bare % in a password makes a URL that can be parsed but not read. */
+function canDecode({ username, password, pathname }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}${password}${pathname}`)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readInteger(
+  env: Environment,
+  name: string,
+  byDefault: number,
+  min: number,
+  max: number,
+  faults: string[],
+): number {
+  const text = env[name]
+  if (!text) return byDefault
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  faults.push(`${name} is ${JSON.stringify(text)}: a whole number from ${min} to ${max} is meant`)
+  return byDefault
+}
+
+function readMasterKeys(env: Environment, faults: string[]): Buffer[] {
+  const text = env.SKELDIR_MASTER_KEY
+  if (!text) {
+    faults.push('SKELDIR_MASTER_KEY is not set (make one with: openssl rand -base64 32)')
+    return []
+  }
+  const parts = text.split(',').map((part) => part.trim())
+  // Buffer.from skips whatever is not base64: a mistyped key would silently be another one.
+  if (!parts.every((part) => /^[A-Za-z0-9+/]{43}=?$/.test(part)))
+    faults.push('SKELDIR_MASTER_KEY: each key is the base64 of 32 bytes')
+  return parts.map((part) => Buffer.from(part, 'base64'))
+}

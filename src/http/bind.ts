@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { operations } from '../../generated/operations.ts'
+import * as validators from '../../generated/validators.js'
+import type { AppContext } from '../context.ts'
+import type { Handlers, OperationId } from '../contract.ts'
+import type { Authenticator } from './authenticate.ts'
+import { createEngine } from './engine.ts'
+import type { ContractSource } from './operations.ts'
+import { listenable } from './server.ts'
+import { createStaticRoutes, type StaticRoute } from './static-routes.ts'
+
+export type { Authenticator, IncomingRequest } from './authenticate.ts'
+export { isConnectionError } from './problem.ts'
+export { closeServer } from './server.ts'
+
+type Alternatives = (typeof operations)[OperationId]['security'][number]
+export type SchemeName = Alternatives[number]
+
+export interface BindOptions {
+  /** Total: an operation without a handler does not compile. */
+  handlers: Handlers
+  /** One per security scheme of the contract. */
+  authenticators: Record<SchemeName, Authenticator>
+  /** Default: those of `static-routes.ts`. */
+  staticRoutes?: readonly StaticRoute[]
+}
+
+/** The platform's API: not listening yet. Throws when contract, handlers and authenticators do not fit each other. */
+export function createServer(ctx: AppContext, { handlers, authenticators, staticRoutes }: BindOptions): Server {
+  const contract = loadContract()
+  const server = listenable(
+    ctx.log,
+    createEngine(ctx, {
+      contract,
+      handlers,
+      authenticators,
+      staticRoutes: staticRoutes ?? createStaticRoutes(contract.document),
+      isClosing: () => !server.listening,
+    }),
+  )
+  return server
+}
+
+/** What `npm run generate` has written. */
+export function loadContract(): ContractSource & { document: { info: { title: string; version: string } } } {
+  const document = JSON.parse(readFileSync(new URL('../../generated/openapi.json', import.meta.url), 'utf8'))
+  const { requests, requestErrors, replies, replyHeaders } = validators
+  return { document, operations, requests, requestErrors, replies, replyHeaders }
+}

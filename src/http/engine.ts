@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import type { Request, RequestHandler } from 'express'
+import type { Request as BackendRequest } from 'openapi-backend'
+import type { AppContext } from '../context.ts'
+import type { Authenticator } from './authenticate.ts'
+import { createBackend } from './backend.ts'
+import { readBody } from './body.ts'
+import type { Exchange, Target } from './exchange.ts'
+import { malformed } from './json.ts'
+import { type AnyHandler, bindOperations, type ContractSource } from './operations.ts'
+import { send, sendFile, sendProblem } from './reply.ts'
+import { createRouter } from './router.ts'
+import type { StaticRoute } from './static-routes.ts'
+
+export interface EngineOptions {
+  contract: ContractSource
+  handlers: Readonly<Record<string, AnyHandler>>
+  authenticators: Readonly<Record<string, Authenticator>>
+  staticRoutes: readonly StaticRoute[]
+  /** Whether the server is going down: its answers then close their connections. */
+  isClosing: () => boolean
+}
+
+/**
+ * openapi-backend keeps what it is good at (operationId to handler, security as OR of AND, the order of its hooks);
+ * routing, request parsing and validation are replaced, because its own are linear in the number of operations and
+ * accept invalid OpenAPI 3.1 input. Measured: `npm run bench -- http`.
+ *
+ * Order of checks: 404/405, 401, 403, 406/415, 413, 400, 422, then the handler.
+ */
+export function createEngine(app: AppContext, options: EngineOptions): RequestHandler {
+  const operations = bindOperations(options.contract, options.handlers, options.authenticators)
+  const router = createRouter<Target>([
+    ...[...operations.values()].map((operation) => ({
+      method: operation.row.method.toUpperCase(),
+      path: operation.row.path,
+      target: { operation },
+    })),
+    ...options.staticRoutes.map((file) => ({ method: 'GET', path: file.path, target: { file } })),
+  ])
+  const backend = createBackend(options.contract.document, operations, options.authenticators)
+
+  return function serve(req, res) {
+    const correlationId = readCorrelationId(req)
+    // By hand, since url parsers normalise what must stay as it came.
+    const question = req.url.indexOf('?')
+    let bytes: Promise<Buffer> | undefined
+    const exchange: Exchange = {
+      req,
+      res,
+      ctx: { ...app, correlationId, log: app.log.child({ correlationId }) },
+      method: req.method,
+      path: question === -1 ? req.url : req.url.slice(0, question),
+      query: question === -1 ? '' : req.url.slice(question + 1),
+      params: {},
+      headers: req.headers,
+      match: { kind: 'none' },
+      refusal: undefined,
+      principal: null,
+      isClosing: options.isClosing,
+      readBody() {
+        bytes ??= readBody(req, res)
+        return bytes
+      },
+    }
+    try {
+      route(exchange)
+    } catch (error) {
+      sendProblem(exchange, error)
+    }
+  }
+
+  function route(exchange: Exchange): void {
+    const { req } = exchange
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      throw malformed('host_missing', 'An HTTP/1.1 request needs a Host header.', '/header/host')
+    }
+    if (req.method === 'OPTIONS' && exchange.path === '*') {
+      send(exchange, 204, { Allow: router.allMethods })
+      return
+    }
+    if (!exchange.path.startsWith('/')) toOriginForm(exchange)
+    const match = router.match(req.method, exchange.path)
+    if (match.kind === 'found') {
+      exchange.match = match
+      exchange.params = match.params
+      if ('file' in match.target) {
+        sendFile(exchange, match.target.file)
+        return
+      }
+      exchange.method = match.target.operation.row.method
+    } else if (match.kind === 'other_method') {
+      if (req.method === 'OPTIONS') {
+        send(exchange, 204, { Allow: match.allow })
+        return
+      }
+      exchange.match = match
+    }
+    backend
+      .handleRequest(exchange as unknown as BackendRequest, exchange)
+      .catch((error) => sendProblem(exchange, error))
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+function readCorrelationId({ headers }: Request): string {
+  const value = headers['x-correlation-id']
+  return typeof value === 'string' && UUID.test(value) ? value : randomUUID()
+}
+
+/** `GET http://host/path`: a server must accept the absolute form too (RFC 9112 section 3.2.2). */
+function toOriginForm(exchange: Exchange): void {
+  const url = URL.parse(exchange.req.url)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw malformed('request_target', 'The request target is neither a path nor an http URL.', '/path')
+  }
+  exchange.path = url.pathname
+  exchange.query = url.search.slice(1)
+}

@@ -1,0 +1,27 @@
+import type { Request, Response } from 'express'
+import type { Principal, RequestContext } from '../context.ts'
+import type { IncomingRequest } from './authenticate.ts'
+import type { BoundOperation } from './operations.ts'
+import type { Match } from './router.ts'
+import type { StaticRoute } from './static-routes.ts'
+
+export type Target = { operation: BoundOperation } | { file: StaticRoute }
+
+/** One request on its way. It is also the `request` that openapi-backend and the authenticators see. */
+export interface Exchange extends IncomingRequest {
+  req: Request
+  res: Response
+  ctx: RequestContext
+  /** Raw, without the question mark. */
+  query: string
+  match: Match<Target>
+  /** Why an authenticator refused, where that is more than 401: a ProblemError or RequestAborted. */
+  refusal: Error | undefined
+  principal: Principal | null
+  /** Whether the server is going down: the answer then closes its connection. */
+  isClosing: () => boolean
+}
+
+export function operationOf({ match }: Exchange): BoundOperation | undefined {
+  return match.kind === 'found' && 'operation' in match.target ? match.target.operation : undefined
+}

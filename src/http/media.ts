@@ -1,0 +1,28 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { ProblemError } from '../problem/problem.ts'
+
+/** Throws `unsupported_media_type` (415) unless the body is sent plain. Compressed bodies would make the size limit a lie. */
+export function requireIdentityEncoding(headers: IncomingHttpHeaders): void {
+  const encoding = headers['content-encoding']
+  if (encoding === undefined || encoding.trim().toLowerCase() === 'identity' || encoding.trim() === '') return
+  throw new ProblemError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
+    headers: { 'Accept-Encoding': 'identity' }, // RFC 9110 section 12.5.3: what a 415 for a content coding carries
+  })
+}
+
+/** Throws `unsupported_media_type` (415) unless Content-Type is one of `accepted` (lower case), as UTF-8 where it says so. */
+export function requireMediaType(headers: IncomingHttpHeaders, accepted: readonly string[]): void {
+  const value = headers['content-type']
+  if (value !== undefined) {
+    if (accepted.includes(value)) return
+    const [type = '', ...parameters] = value.split(';')
+    const isUtf8 = parameters.every((parameter) => {
+      const [name, charset = ''] = parameter.split('=')
+      return name?.trim().toLowerCase() !== 'charset' || /^"?utf-?8"?$/i.test(charset.trim())
+    })
+    if (isUtf8 && accepted.includes(type.trim().toLowerCase())) return
+  }
+  throw new ProblemError('unsupported_media_type', `Send the body as ${accepted.join(' or ')}, in UTF-8.`, {
+    headers: { Accept: accepted.join(', ') }, // RFC 9110 section 15.5.16
+  })
+}

@@ -1,0 +1,90 @@
+import { ProblemError, type ProblemItem } from '../problem/problem.ts'
+import { requireAccess } from './authenticate.ts'
+import type { Exchange } from './exchange.ts'
+import { type JsonValue, parseJson } from './json.ts'
+import { requireIdentityEncoding, requireMediaType } from './media.ts'
+import type { AnyReply, AnyRequest, BoundOperation } from './operations.ts'
+import { type Parameters, readParameters } from './parameters.ts'
+import { toProblemItems } from './validation.ts'
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** Bodies above this are not searched for all their faults: a hostile array could have a fault per item. */
+const MAX_BYTES_FOR_ALL_ERRORS = 65_536
+
+/** Runs after authentication. */
+export async function runOperation(operation: BoundOperation, exchange: Exchange): Promise<AnyReply> {
+  const { row } = operation
+  const { principal } = exchange
+  if (row.security.length > 0) {
+    if (principal === null) throw new ProblemError('unauthorized', 'The request carries no valid credentials.')
+    requireAccess(row, principal)
+  }
+  if (!row.acceptsAnyMediaType) requireAcceptable(operation, exchange)
+  const rawBody = row.requestBody === null ? NO_BYTES : await readRequestBody(operation, exchange)
+  const { parameters, body } = readInput(operation, exchange, rawBody)
+  const request: AnyRequest = {
+    params: parameters.path,
+    query: parameters.query,
+    headers: parameters.header,
+    body,
+    rawBody,
+  }
+  const ctx = principal === null ? exchange.ctx : { ...exchange.ctx, tenantId: principal.tenantId, principal }
+  // The one cast: `Handlers` and the validators have agreed on the types.
+  return operation.handler(ctx as never, request as never)
+}
+
+async function readRequestBody({ row }: BoundOperation, { headers, readBody: read }: Exchange): Promise<Buffer> {
+  requireIdentityEncoding(headers)
+  if (row.acceptsAnyMediaType) return read()
+  const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (row.requestBody?.required === true || isSent) requireMediaType(headers, row.requestBody?.mediaTypes ?? [])
+  return read()
+}
+
+/** Parses, then validates: 400 comes before 422, and a 422 lists the faults of parameters and body together. */
+function readInput(
+  operation: BoundOperation,
+  exchange: Exchange,
+  rawBody: Buffer,
+): { parameters: Parameters; body: JsonValue | undefined } {
+  const { row, requests, requestErrors, isStrict } = operation
+  const isBodyParsed =
+    !row.acceptsAnyMediaType && row.requestBody !== null && (row.requestBody.required || rawBody.length > 0)
+  const body = isBodyParsed ? parseJson(rawBody) : undefined
+  const parameters = readDeclaredParameters(operation, exchange)
+  if (!isStrict) return { parameters, body }
+  const faults: ProblemItem[] = []
+  if (requests.parameters !== null && !requests.parameters(parameters)) {
+    const all = requestErrors.parameters ?? requests.parameters
+    all(parameters)
+    faults.push(...toProblemItems(all.errors, ''))
+  }
+  if (isBodyParsed && requests.body !== null && !requests.body(body)) {
+    const all = rawBody.length <= MAX_BYTES_FOR_ALL_ERRORS ? (requestErrors.body ?? requests.body) : requests.body
+    all(body)
+    faults.push(...toProblemItems(all.errors, '/body'))
+  }
+  if (faults.length === 0) return { parameters, body }
+  throw new ProblemError('validation_failed', 'The request does not match the contract.', { errors: faults })
+}
+
+/** A broken escape is 400 where the operation declares that, and otherwise one more reason for its 422. */
+function readDeclaredParameters({ row, parameters, isStrict }: BoundOperation, exchange: Exchange): Parameters {
+  // Health probes come with cache busters, vendors with whatever they like: neither operation has a 422 to say so.
+  if (!isStrict) return readParameters(parameters, { params: exchange.params, headers: exchange.headers, query: '' })
+  try {
+    return readParameters(parameters, exchange)
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.status !== 400 || 400 in row.replies) throw error
+    throw new ProblemError('validation_failed', error.detail, { ...(error.errors && { errors: error.errors }) })
+  }
+}
+
+function requireAcceptable({ offers }: BoundOperation, { req }: Exchange): void {
+  const accept = req.headers.accept
+  if (accept === undefined || accept === '*/*' || offers.length === 0 || offers.includes(accept)) return
+  if (req.accepts(offers) !== false) return
+  throw new ProblemError('not_acceptable', `This operation answers with ${offers.join(' or ')}.`)
+}

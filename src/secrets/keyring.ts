@@ -1,0 +1,160 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
+
+/** RFC 8410, section 7: the DER prefix of an Ed25519 private key in PKCS #8, before its 32-byte seed. */
+const ED25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+export interface SigningKey {
+  kid: string
+  privateKey: KeyObject
+  publicKey: KeyObject
+}
+
+/**
+ * What is derived from the master keys. The first key is the one in use; the others are kept to read what they once
+ * wrote, so a key is rotated by putting a new one in front and dropping the last one later.
+ */
+export interface KeyRing {
+  signingKeys: readonly [SigningKey, ...SigningKey[]]
+  wrappingKeys: readonly [WrappingKey, ...WrappingKey[]]
+}
+
+export interface WrappingKey {
+  kid: string
+  key: Buffer
+}
+
+/** Thrown when a ciphertext was changed, belongs to another place (AAD), or its key is not in the ring. */
+export class DecryptionError extends Error {
+  override name = 'DecryptionError'
+}
+
+/**
+ * Derives the key ring from master keys of 32 bytes each (newest first) with HKDF-SHA-256 (RFC 5869), one label per
+ * purpose, so that no key serves two purposes. Throws RangeError on a wrong length.
+ */
+export function deriveKeyRing(masterKeys: readonly Buffer[]): KeyRing {
+  if (masterKeys.length === 0) throw new RangeError('at least one master key is needed')
+  for (const key of masterKeys) if (key.length !== 32) throw new RangeError('a master key has 32 bytes')
+  const signing = masterKeys.map(toSigningKey)
+  const wrapping = masterKeys.map((master) => {
+    const key = derive(master, 'skeldir/tenant-key-wrapping/v1')
+    return { kid: keyId(key), key }
+  })
+  return {
+    signingKeys: signing as [SigningKey, ...SigningKey[]],
+    wrappingKeys: wrapping as [WrappingKey, ...WrappingKey[]],
+  }
+}
+
+function toSigningKey(master: Buffer): SigningKey {
+  const seed = derive(master, 'skeldir/access-token-signing/v1')
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([ED25519_PKCS8_PREFIX, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  })
+  const publicKey = createPublicKey(privateKey)
+  const kid = keyId(publicKey.export({ format: 'der', type: 'spki' }))
+  return { kid, privateKey, publicKey }
+}
+
+function derive(master: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), purpose, 32))
+}
+
+/** 16 hex digits that name a key without telling anything about it. */
+function keyId(material: Buffer): string {
+  return createHash('sha256').update('skeldir/key-id/').update(material).digest('hex').slice(0, 16)
+}
+
+/**
+ * AES-256-GCM with a random 96-bit nonce: `nonce ‖ tag ‖ ciphertext`. `aad` binds it to its place (tenant ‖ purpose ‖
+ * version), so that a ciphertext moved to another row does not open. Source: NIST SP 800-38D.
+ */
+export function seal(key: Buffer, plaintext: Buffer, aad: string): Buffer {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad))
+  const body = Buffer.concat([cipher.update(plaintext), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), body])
+}
+
+/** The inverse of `seal`. Throws DecryptionError. */
+export function open(key: Buffer, sealed: Buffer, aad: string): Buffer {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new DecryptionError('the ciphertext is too short')
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(aad))
+  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()])
+  } catch (cause) {
+    throw new DecryptionError('the ciphertext does not open with this key and place', { cause })
+  }
+}
+
+/** The data key of a tenant, in memory only for as long as one unit of work. */
+export interface TenantKey {
+  tenantId: string
+  version: number
+  key: Buffer
+}
+
+export interface WrappedTenantKey {
+  tenantId: string
+  version: number
+  wrappingKid: string
+  wrappedKey: Buffer
+}
+
+/** Makes a tenant's data key (32 random bytes) and wraps it by the newest master key. */
+export function createTenantKey(ring: KeyRing, tenantId: string, version: number): WrappedTenantKey {
+  const [wrapping] = ring.wrappingKeys
+  return {
+    tenantId,
+    version,
+    wrappingKid: wrapping.kid,
+    wrappedKey: seal(wrapping.key, randomBytes(32), place(tenantId, 'tenant-key', version)),
+  }
+}
+
+/** Throws DecryptionError when no master key of the ring opens it. */
+export function unwrapTenantKey(ring: KeyRing, wrapped: WrappedTenantKey): TenantKey {
+  const wrapping = ring.wrappingKeys.find(({ kid }) => kid === wrapped.wrappingKid)
+  if (wrapping === undefined) throw new DecryptionError(`the master key ${wrapped.wrappingKid} is not in the ring`)
+  const key = open(wrapping.key, wrapped.wrappedKey, place(wrapped.tenantId, 'tenant-key', wrapped.version))
+  return { tenantId: wrapped.tenantId, version: wrapped.version, key }
+}
+
+export function sealWebhookSecret(tenantKey: TenantKey, secret: string): Buffer {
+  const { tenantId, version, key } = tenantKey
+  return seal(derive(key, 'skeldir/webhook-secret/v1'), Buffer.from(secret), place(tenantId, 'webhook-secret', version))
+}
+
+/** Throws DecryptionError. */
+export function openWebhookSecret(tenantKey: TenantKey, sealed: Buffer): string {
+  const { tenantId, version, key } = tenantKey
+  return open(derive(key, 'skeldir/webhook-secret/v1'), sealed, place(tenantId, 'webhook-secret', version)).toString()
+}
+
+/**
+ * Turns visitor ids into the keyed hashes that are stored (HMAC-SHA-256, 32 bytes): the same visitor gives the same
+ * hash within a tenant, another one in every other tenant, and none can be turned back without the tenant's key.
+ */
+export function identityHasher(tenantKey: TenantKey): (visitorId: string) => Buffer {
+  const key = derive(tenantKey.key, 'skeldir/identity/v1')
+  return (visitorId) => createHmac('sha256', key).update(visitorId).digest()
+}
+
+function place(tenantId: string, purpose: string, version: number): string {
+  return `${tenantId}|${purpose}|${version}`
+}
