@@ -1,0 +1,485 @@
+import { sql } from 'kysely'
+import type { Tx } from '../db/tenant.ts'
+import type { Credit, CurrencyTotal, Journey } from './credit.ts'
+import { LOOKBACK_HOURS, type Model } from './models.ts'
+
+/** One recompute at a time per tenant; held until the transaction ends. */
+export async function lockTenant(tx: Tx, tenantId: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended('attribution/' || ${tenantId}, 0))`.execute(tx)
+}
+
+export interface Span {
+  from: Date
+  /** Included. */
+  to: Date
+}
+
+/**
+ * The UTC days (YYYY-MM-DD) on which an order lies, or lay before a fact moved it, that is in one of the spans, is
+ * named, or is a later one of the same visitor as a named one: that uses touches up, or gives them back. Ascending.
+ */
+export async function listOrderDays(
+  tx: Tx,
+  tenantId: string,
+  { spans, orderKeys }: { spans: readonly Span[]; orderKeys: readonly string[] },
+): Promise<string[]> {
+  const { rows } = await sql<{ day: string }>`
+    with named as (
+      select identity, ordered_at
+      from order_facts
+      where tenant_id = ${tenantId} and order_key = any (${orderKeys as string[]}::text[])
+    ),
+    touched as (
+      select f.ordered_at
+      from unnest(${spans.map(({ from }) => from)}::timestamptz[], ${spans.map(({ to }) => to)}::timestamptz[])
+             as span (first_at, last_at)
+      join order_facts as f on f.tenant_id = ${tenantId} and f.ordered_at between span.first_at and span.last_at
+      union all
+      select ordered_at
+      from named
+      union all
+      select f.ordered_at
+      from order_facts as f
+      where f.tenant_id = ${tenantId}
+        and f.order_key in (select g.order_key from order_facts as g
+                            where g.tenant_id = ${tenantId} and g.identity in (select n.identity from named as n))
+        and exists (select from named as n
+                    where f.ordered_at between n.ordered_at and n.ordered_at + make_interval(hours => ${LOOKBACK_HOURS}))
+    )
+    select distinct to_char(ordered_at at time zone 'UTC', 'YYYY-MM-DD') as day
+    from touched
+    order by day`.execute(tx)
+  return rows.map(({ day }) => day)
+}
+
+export interface Inputs {
+  journeys: Journey[]
+  /** Everything committed before this moment was seen. */
+  dataCutoff: Date
+}
+
+interface InputRow {
+  orderKey: string
+  orderedAt: string
+  entries: { entryKey: string; kind: 'capture' | 'refund'; amountMinor: string; currency: string }[]
+  touches: { externalId: string; occurredAt: string; channel: string }[]
+}
+
+/**
+ * Orders of one UTC day that have a capture, with their ledger entries and their eligible touches. One statement, so
+ * that all of it comes from the same snapshot.
+ *
+ * A touch is eligible for an order of the same identity when it is not later than the order, not more than the
+ * lookback before it, and no earlier order of that identity used it up. Times are compared as instants.
+ */
+export async function readInputs(tx: Tx, tenantId: string, day: string): Promise<Inputs> {
+  const { rows } = await sql<{ dataCutoff: Date; rows: InputRow[] }>`
+    with candidates as (
+      select distinct order_key
+      from order_facts
+      where tenant_id = ${tenantId}
+        and ordered_at >= ${day}::date::timestamp at time zone 'UTC'
+        and ordered_at < (${day}::date + 1)::timestamp at time zone 'UTC'
+    ),
+    orders as (
+      select f.order_key, min(f.ordered_at) as ordered_at, decode(min(encode(f.identity, 'hex')), 'hex') as identity
+      from order_facts as f
+      where f.tenant_id = ${tenantId}
+        and f.order_key in (select order_key from candidates)
+        and exists (select from ledger_entries as l
+                    where l.tenant_id = ${tenantId} and l.order_key = f.order_key and l.kind = 'capture')
+      group by f.order_key
+      having min(f.ordered_at) >= ${day}::date::timestamp at time zone 'UTC'
+    ),
+    conversions as (  -- every order of these identities: the one before has used up the touches until then
+      select f.order_key,
+             lag(min(f.ordered_at)) over (partition by min(encode(f.identity, 'hex'))
+                                          order by min(f.ordered_at), f.order_key collate "C") as previous_at
+      from order_facts as f
+      where f.tenant_id = ${tenantId}
+        and f.order_key in (select g.order_key from order_facts as g
+                            where g.tenant_id = ${tenantId}
+                              and g.identity in (select o.identity from orders as o where o.identity is not null))
+        and exists (select from ledger_entries as l
+                    where l.tenant_id = ${tenantId} and l.order_key = f.order_key and l.kind = 'capture')
+      group by f.order_key
+    )
+    select statement_timestamp() as "dataCutoff",
+           coalesce(json_agg(json_build_object(
+             'orderKey', o.order_key,
+             'orderedAt', to_char(o.ordered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+             'entries', entries.list,
+             'touches', coalesce(touches.list, '[]'::json)) order by o.order_key collate "C"), '[]'::json) as rows
+    from orders as o
+    left join conversions as c on c.order_key = o.order_key
+    cross join lateral (
+      select json_agg(json_build_object('entryKey', l.entry_key, 'kind', l.kind, 'amountMinor', l.amount_minor::text,
+                                        'currency', l.currency)
+                      order by l.kind, case when l.kind = 'refund' then l.occurred_at end, l.entry_key collate "C") as list
+      from ledger_entries as l
+      where l.tenant_id = ${tenantId} and l.order_key = o.order_key
+    ) as entries
+    cross join lateral (
+      select json_agg(json_build_object('externalId', t.external_id, 'channel', t.channel, 'occurredAt',
+                                        to_char(t.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+                      order by t.occurred_at, t.external_id collate "C") as list
+      from touchpoints as t
+      where t.tenant_id = ${tenantId}
+        and t.identity = o.identity
+        and t.occurred_at between o.ordered_at - make_interval(hours => ${LOOKBACK_HOURS}) and o.ordered_at
+        and (c.previous_at is null or t.occurred_at > c.previous_at)
+    ) as touches`.execute(tx)
+  const row = rows[0]
+  if (row === undefined) throw new Error('an aggregate without groups gives one row')
+  const journeys = row.rows.map((order) => ({
+    ...order,
+    entries: order.entries.map((entry) => ({ ...entry, amountMinor: BigInt(entry.amountMinor) })),
+  }))
+  return { journeys, dataCutoff: row.dataCutoff }
+}
+
+/** The input hash of the run that answers for a day, or undefined when none does. */
+export async function findPublishedInputHash(
+  tx: Tx,
+  tenantId: string,
+  model: Model,
+  day: string,
+): Promise<string | undefined> {
+  const row = await tx
+    .selectFrom('published_runs as p')
+    .innerJoin('attribution_runs as r', (join) =>
+      join.onRef('r.tenant_id', '=', 'p.tenant_id').onRef('r.run_id', '=', 'p.run_id'),
+    )
+    .select('r.input_hash as inputHash')
+    .where('p.tenant_id', '=', tenantId)
+    .where('p.model', '=', model)
+    .where('p.window_start', '=', startOfDay(day))
+    .executeTakeFirst()
+  return row?.inputHash
+}
+
+export interface NewRun {
+  tenantId: string
+  model: Model
+  modelVersion: string
+  day: string
+  dataCutoff: Date
+  inputHash: string
+  outputHash: string
+  orders: number
+}
+
+/** Writes a run with its totals and credits, and makes it the one that answers. */
+export async function publishRun(
+  tx: Tx,
+  run: NewRun,
+  totals: readonly CurrencyTotal[],
+  credits: readonly Credit[],
+): Promise<void> {
+  const { tenantId, model } = run
+  const windowStart = startOfDay(run.day)
+  const { runId } = await tx
+    .insertInto('attribution_runs')
+    .values({
+      tenant_id: tenantId,
+      model,
+      model_version: run.modelVersion,
+      window_start: windowStart,
+      window_end: new Date(windowStart.getTime() + DAY_MS),
+      data_cutoff: run.dataCutoff,
+      input_hash: run.inputHash,
+      output_hash: run.outputHash,
+      orders: run.orders,
+    })
+    .returning('run_id as runId')
+    .executeTakeFirstOrThrow()
+  if (totals.length > 0) {
+    await tx
+      .insertInto('attribution_run_totals')
+      .values(
+        totals.map((total) => ({
+          tenant_id: tenantId,
+          run_id: runId,
+          currency: total.currency,
+          orders: total.orders,
+          attributed_orders: total.attributedOrders,
+          captured_minor: total.capturedMinor,
+          refunded_minor: total.refundedMinor,
+          over_refunded_minor: total.overRefundedMinor,
+          net_minor: total.netMinor,
+          attributed_minor: total.attributedMinor,
+        })),
+      )
+      .execute()
+  }
+  await insertCredits(tx, tenantId, runId, credits)
+  await tx
+    .insertInto('published_runs')
+    .values({ tenant_id: tenantId, model, window_start: windowStart, run_id: runId })
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'model', 'window_start']).doUpdateSet({ run_id: runId, published_at: sql`now()` }),
+    )
+    .execute()
+}
+
+/** One parameter per column and statement, whatever the number of rows. */
+async function insertCredits(tx: Tx, tenantId: string, runId: string, credits: readonly Credit[]): Promise<void> {
+  if (credits.length === 0) return
+  const rows = credits.map((credit) => ({
+    order_key: credit.orderKey,
+    entry_key: credit.entryKey,
+    position: credit.position,
+    channel: credit.channel,
+    touch_external_id: credit.touchExternalId,
+    touched_at: credit.touchedAt,
+    ordered_at: credit.orderedAt,
+    currency: credit.currency,
+    revenue_minor: String(credit.revenueMinor),
+    conversion_micro: String(credit.conversionMicro),
+  }))
+  await sql`
+    insert into attribution_credits (tenant_id, run_id, order_key, entry_key, position, channel, touch_external_id,
+                                     touched_at, ordered_at, currency, revenue_minor, conversion_micro)
+    select ${tenantId}, ${runId}, c.order_key, c.entry_key, c.position, c.channel, c.touch_external_id, c.touched_at,
+           c.ordered_at, c.currency, c.revenue_minor, c.conversion_micro
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as c (
+      order_key text, entry_key text, position integer, channel text, touch_external_id text, touched_at timestamptz,
+      ordered_at timestamptz, currency text, revenue_minor bigint, conversion_micro bigint)`.execute(tx)
+}
+
+export interface RunRow {
+  runId: string
+  model: Model
+  modelVersion: string
+  windowStart: Date
+  windowEnd: Date
+  dataCutoff: Date
+  inputHash: string
+  outputHash: string
+  orders: number
+  totals: TotalRow[]
+}
+
+/** Minor units as text: JSON has no integers above 2^53. */
+export interface TotalRow {
+  currency: string
+  orders: number
+  attributedOrders: number
+  netMinor: string
+  attributedMinor: string
+  overRefundedMinor: string
+}
+
+/** The runs that answer for a span of days (both included), by day and model. */
+export async function listPublishedRuns(
+  tx: Tx,
+  tenantId: string,
+  { from, to, model }: { from: string; to: string; model: Model | null },
+): Promise<RunRow[]> {
+  const { rows } = await sql<RunRow>`
+    select r.run_id        as "runId",
+           r.model,
+           r.model_version as "modelVersion",
+           r.window_start  as "windowStart",
+           r.window_end    as "windowEnd",
+           r.data_cutoff   as "dataCutoff",
+           r.input_hash    as "inputHash",
+           r.output_hash   as "outputHash",
+           r.orders,
+           coalesce(t.list, '[]'::json) as totals
+    from published_runs as p
+    join attribution_runs as r on r.tenant_id = p.tenant_id and r.run_id = p.run_id
+    cross join lateral (
+      select json_agg(json_build_object('currency', t.currency, 'orders', t.orders, 'attributedOrders', t.attributed_orders,
+                                        'netMinor', t.net_minor::text, 'attributedMinor', t.attributed_minor::text,
+                                        'overRefundedMinor', t.over_refunded_minor::text) order by t.currency) as list
+      from attribution_run_totals as t
+      where t.tenant_id = r.tenant_id and t.run_id = r.run_id
+    ) as t
+    where p.tenant_id = ${tenantId}
+      and p.window_start between ${startOfDay(from)} and ${startOfDay(to)}
+      and (${model}::text is null or p.model = ${model})
+    order by r.window_start, r.model`.execute(tx)
+  return rows
+}
+
+export interface ChannelRow {
+  channel: string
+  conversionMicro: bigint
+  revenueMinor: bigint
+}
+
+/** The credits of published runs by channel, most revenue first. */
+export async function sumByChannel(
+  tx: Tx,
+  tenantId: string,
+  { from, to, model, currency }: { from: string; to: string; model: Model; currency: string },
+): Promise<ChannelRow[]> {
+  const { rows } = await sql<ChannelRow>`
+    select c.channel,
+           sum(c.conversion_micro)::bigint as "conversionMicro",
+           sum(c.revenue_minor)::bigint    as "revenueMinor"
+    from published_runs as p
+    join attribution_credits as c on c.tenant_id = p.tenant_id and c.run_id = p.run_id
+    where p.tenant_id = ${tenantId}
+      and p.model = ${model}
+      and p.window_start between ${startOfDay(from)} and ${startOfDay(to)}
+      and c.currency = ${currency}
+    group by c.channel
+    order by sum(c.revenue_minor) desc, c.channel collate "C"`.execute(tx)
+  return rows
+}
+
+export interface OrderRow {
+  orderedAt: Date
+  currency: string
+  hasIdentity: boolean
+  capturedMinor: bigint
+  refundedMinor: bigint
+}
+
+/** An order with money, in the currency of its first capture. */
+export async function findOrder(tx: Tx, tenantId: string, orderKey: string): Promise<OrderRow | undefined> {
+  const { rows } = await sql<OrderRow>`
+    with facts as (
+      select min(ordered_at) as ordered_at, count(identity) > 0 as has_identity
+      from order_facts
+      where tenant_id = ${tenantId} and order_key = ${orderKey}
+      having count(*) > 0
+    ),
+    money as (
+      select currency,
+             sum(amount_minor) filter (where kind = 'capture')::bigint as captured_minor,
+             coalesce(-sum(amount_minor) filter (where kind = 'refund'), 0)::bigint as refunded_minor
+      from ledger_entries
+      where tenant_id = ${tenantId} and order_key = ${orderKey}
+      group by currency
+      having count(*) filter (where kind = 'capture') > 0
+      order by currency
+      limit 1
+    )
+    select f.ordered_at as "orderedAt", m.currency, f.has_identity as "hasIdentity", m.captured_minor as "capturedMinor",
+           m.refunded_minor as "refundedMinor"
+    from facts as f
+    cross join money as m`.execute(tx)
+  return rows[0]
+}
+
+export interface OrderCreditRow {
+  model: Model
+  modelVersion: string
+  runId: string
+  position: number
+  channel: string
+  touchExternalId: string | null
+  touchedAt: Date | null
+  conversionMicro: bigint
+  revenueMinor: bigint
+}
+
+/** What each touch of an order gets, all its ledger entries together, by model and position. */
+export async function listOrderCredits(
+  tx: Tx,
+  tenantId: string,
+  orderKey: string,
+  day: string,
+  currency: string,
+): Promise<OrderCreditRow[]> {
+  const { rows } = await sql<OrderCreditRow>`
+    select p.model,
+           r.model_version              as "modelVersion",
+           p.run_id                     as "runId",
+           c.position,
+           c.channel,
+           c.touch_external_id          as "touchExternalId",
+           c.touched_at                 as "touchedAt",
+           sum(c.conversion_micro)::bigint as "conversionMicro",
+           sum(c.revenue_minor)::bigint    as "revenueMinor"
+    from published_runs as p
+    join attribution_runs as r on r.tenant_id = p.tenant_id and r.run_id = p.run_id
+    join attribution_credits as c on c.tenant_id = p.tenant_id and c.run_id = p.run_id
+    where p.tenant_id = ${tenantId}
+      and p.window_start = ${startOfDay(day)}
+      and c.order_key = ${orderKey}
+      and c.currency = ${currency}
+    group by p.model, r.model_version, p.run_id, c.position, c.channel, c.touch_external_id, c.touched_at
+    order by p.model, c.position`.execute(tx)
+  return rows
+}
+
+export interface RecomputeJobRow {
+  jobId: string
+  status: 'queued' | 'running' | 'succeeded' | 'failed'
+  windowStart: Date
+  windowEnd: Date
+  runCount: number
+  requestedAt: Date
+  finishedAt: Date | null
+}
+
+/** Makes the job, or queues the one there is for these days again. */
+export async function upsertRecomputeJob(
+  tx: Tx,
+  job: { tenantId: string; from: string; to: string; modelVersion: string; requestedBy: string },
+): Promise<string> {
+  const row = await tx
+    .insertInto('attribution_recompute_jobs')
+    .values({
+      tenant_id: job.tenantId,
+      window_start: startOfDay(job.from),
+      window_end: new Date(startOfDay(job.to).getTime() + DAY_MS),
+      model_version: job.modelVersion,
+      requested_by: job.requestedBy,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant_id', 'window_start', 'window_end', 'model_version'])
+        .doUpdateSet({ status: 'queued', requested_by: job.requestedBy, requested_at: sql`now()`, finished_at: null }),
+    )
+    .returning('job_id as jobId')
+    .executeTakeFirstOrThrow()
+  return row.jobId
+}
+
+export async function findRecomputeJob(tx: Tx, tenantId: string, jobId: string): Promise<RecomputeJobRow | undefined> {
+  const row = await tx
+    .selectFrom('attribution_recompute_jobs')
+    .select([
+      'job_id as jobId',
+      'status',
+      'window_start as windowStart',
+      'window_end as windowEnd',
+      'run_count as runCount',
+      'requested_at as requestedAt',
+      'finished_at as finishedAt',
+    ])
+    .where('tenant_id', '=', tenantId)
+    .where('job_id', '=', jobId)
+    .executeTakeFirst()
+  return row as RecomputeJobRow | undefined
+}
+
+export async function setRecomputeStatus(
+  tx: Tx,
+  tenantId: string,
+  jobId: string,
+  status: 'running' | 'succeeded' | 'failed',
+): Promise<void> {
+  await tx
+    .updateTable('attribution_recompute_jobs')
+    .set({
+      status,
+      run_count: status === 'succeeded' ? sql`run_count + 1` : sql`run_count`,
+      finished_at: status === 'running' ? null : sql`now()`,
+    })
+    .where('tenant_id', '=', tenantId)
+    .where('job_id', '=', jobId)
+    .execute()
+}
+
+const DAY_MS = 86_400_000
+
+/** 00:00 UTC of a day written YYYY-MM-DD. */
+function startOfDay(day: string): Date {
+  return new Date(`${day}T00:00:00Z`)
+}

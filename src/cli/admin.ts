@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util'
+import type { Role } from '../context.ts'
+import { createContext } from '../main/context.ts'
+import { createApiKey, createTenant, createUser } from '../tenants/service.ts'
+import { readConfig, UsageError } from './environment.ts'
+
+const HELP = `Provisioning. Passwords and keys are printed once and kept only as hashes.
+
+  skeldir admin create-tenant --slug S --name N [--currency USD] [--time-zone UTC]
+  skeldir admin create-user --tenant S --email E [--role viewer|manager|admin]
+  skeldir admin create-api-key --tenant S --name N --scope events:write
+
+  --json    print the result as one JSON object
+`
+
+const ROLES: readonly string[] = ['viewer', 'manager', 'admin']
+
+export async function runAdmin(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      slug: { type: 'string' },
+      name: { type: 'string' },
+      currency: { type: 'string', default: 'USD' },
+      'time-zone': { type: 'string', default: 'UTC' },
+      tenant: { type: 'string' },
+      email: { type: 'string' },
+      role: { type: 'string', default: 'viewer' },
+      scope: { type: 'string', multiple: true, default: [] },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const [verb] = positionals
+  if (values.help || verb === undefined) return void process.stdout.write(HELP)
+  const need = (name: 'slug' | 'name' | 'tenant' | 'email'): string => {
+    const value = values[name]
+    if (value === undefined || value === '') throw new UsageError(`admin ${verb} needs --${name}`)
+    return value
+  }
+  const work = {
+    'create-tenant': async () => {
+      const request = {
+        slug: need('slug'),
+        name: need('name'),
+        reportingCurrency: values.currency,
+        timeZone: values['time-zone'],
+      }
+      const { tenantId, slug } = await createTenant(ctx(), request)
+      return { tenant_id: tenantId, slug }
+    },
+    'create-user': async () => {
+      const { role } = values
+      if (!ROLES.includes(role)) throw new UsageError(`--role is one of ${ROLES.join(', ')}`)
+      const user = await createUser(ctx(), { tenantSlug: need('tenant'), email: need('email'), role: role as Role })
+      return { user_id: user.userId, email: user.email, password: user.password }
+    },
+    'create-api-key': async () => {
+      const { keyId, apiKey } = await createApiKey(ctx(), {
+        tenantSlug: need('tenant'),
+        name: need('name'),
+        scopes: values.scope,
+      })
+      return { key_id: keyId, api_key: apiKey }
+    },
+  }[verb]
+  if (work === undefined) throw new UsageError(`there is no "admin ${verb}"`)
+  let opened: ReturnType<typeof createContext> | undefined
+  function ctx() {
+    opened ??= createContext({ ...readConfig(), logLevel: 'warn' }, 'app_rw', 'admin')
+    return opened
+  }
+  try {
+    print(await work(), values.json)
+  } finally {
+    await opened?.close()
+  }
+}
+
+function print(result: Record<string, string | null>, asJson: boolean): void {
+  if (asJson) {
+    console.log(JSON.stringify(result))
+    return
+  }
+  for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(12)}${value ?? '(unchanged)'}`)
+}

@@ -1,0 +1,29 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { Config } from '../config.ts'
+import { closeServer, createServer } from '../http/bind.ts'
+import { authenticators, handlers } from './app.ts'
+import { createContext } from './context.ts'
+
+export interface RunningApi {
+  url: string
+  /** Lets running requests finish, then closes the database pools. */
+  stop(): Promise<void>
+}
+
+/** Starts the API. Does not wait for the database: liveness answers at once, readiness when the database does. */
+export async function startApi(config: Config): Promise<RunningApi> {
+  const ctx = createContext(config, 'app_user', 'api')
+  const server = createServer(ctx, { handlers, authenticators })
+  server.listen(config.port, config.host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host
+  return {
+    url: `http://${host}:${port}`,
+    async stop() {
+      await closeServer(server, 10_000)
+      await ctx.close()
+    },
+  }
+}

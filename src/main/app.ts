@@ -1,0 +1,39 @@
+import { attributionHandlers } from '../attribution/handlers.ts'
+import { attributionTasks } from '../attribution/tasks.ts'
+import { authHandlers } from '../auth/handlers.ts'
+import { authenticateBearer, authenticateKey } from '../auth/service.ts'
+import type { Handlers } from '../contract.ts'
+import { eventHandlers } from '../events/handlers.ts'
+import { healthHandlers } from '../health/handlers.ts'
+import type { Authenticator, SchemeName } from '../http/bind.ts'
+import type { Task } from '../queue/job.ts'
+import { revenueHandlers } from '../revenue/handlers.ts'
+import { webhookHandlers } from '../webhooks/handlers.ts'
+import { authenticateDelivery } from '../webhooks/service.ts'
+import { webhookTasks } from '../webhooks/tasks.ts'
+
+/** Total: an operation of the contract without a handler does not compile. */
+export const handlers: Handlers = {
+  ...attributionHandlers,
+  ...authHandlers,
+  ...eventHandlers,
+  ...healthHandlers,
+  ...revenueHandlers,
+  ...webhookHandlers,
+}
+
+/** One for each security scheme of the contract; the server does not start when one is missing. */
+export const authenticators: Record<SchemeName, Authenticator> = {
+  bearerAuth: (ctx, { headers }) => authenticateBearer(ctx, headers.authorization),
+  tenantKey: (ctx, { headers }) => authenticateKey(ctx, single(headers['x-skeldir-tenant-key'])),
+  stripeSignature: async (ctx, { params, headers, readBody }) =>
+    authenticateDelivery(ctx, 'stripe', params.endpoint_key, headers, await readBody()),
+  shopifySignature: async (ctx, { params, headers, readBody }) =>
+    authenticateDelivery(ctx, 'shopify', params.endpoint_key, headers, await readBody()),
+}
+
+export const tasks: readonly Task[] = [...attributionTasks, ...webhookTasks]
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

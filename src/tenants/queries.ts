@@ -1,0 +1,128 @@
+import type { Tx } from '../db/tenant.ts'
+import type { WrappedTenantKey } from '../secrets/keyring.ts'
+
+export interface TenantRow {
+  tenantId: string
+  slug: string
+  name: string
+  reportingCurrency: string
+  timeZone: string
+}
+
+export function getTenant(tx: Tx, tenantId: string): Promise<TenantRow> {
+  return tx
+    .selectFrom('tenants')
+    .select([
+      'tenant_id as tenantId',
+      'slug',
+      'name',
+      'reporting_currency as reportingCurrency',
+      'time_zone as timeZone',
+    ])
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirstOrThrow()
+}
+
+/** The newest data key of the tenant, still wrapped. */
+export function getTenantKey(tx: Tx, tenantId: string): Promise<WrappedTenantKey> {
+  return tx
+    .selectFrom('tenant_keys')
+    .select([
+      'tenant_id as tenantId',
+      'key_version as version',
+      'wrapping_kid as wrappingKid',
+      'wrapped_key as wrappedKey',
+    ])
+    .where('tenant_id', '=', tenantId)
+    .orderBy('key_version', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+}
+
+export async function findTenantBySlug(tx: Tx, slug: string): Promise<string | undefined> {
+  const row = await tx
+    .selectFrom('tenant_slugs')
+    .select('tenant_id as tenantId')
+    .where('slug', '=', slug)
+    .executeTakeFirst()
+  return row?.tenantId
+}
+
+export async function insertTenant(tx: Tx, tenant: TenantRow): Promise<void> {
+  await tx
+    .insertInto('tenants')
+    .values({
+      tenant_id: tenant.tenantId,
+      slug: tenant.slug,
+      name: tenant.name,
+      reporting_currency: tenant.reportingCurrency,
+      time_zone: tenant.timeZone,
+    })
+    .execute()
+}
+
+/** False when the slug is taken. */
+export async function claimSlug(tx: Tx, slug: string, tenantId: string): Promise<boolean> {
+  const row = await tx
+    .insertInto('tenant_slugs')
+    .values({ slug, tenant_id: tenantId })
+    .onConflict((conflict) => conflict.column('slug').doNothing())
+    .returning('slug')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function insertTenantKey(tx: Tx, key: WrappedTenantKey): Promise<void> {
+  await tx
+    .insertInto('tenant_keys')
+    .values({
+      tenant_id: key.tenantId,
+      key_version: key.version,
+      wrapping_kid: key.wrappingKid,
+      wrapped_key: key.wrappedKey,
+    })
+    .execute()
+}
+
+export async function findUser(tx: Tx, email: string): Promise<string | undefined> {
+  const row = await tx.selectFrom('users').select('user_id as userId').where('email', '=', email).executeTakeFirst()
+  return row?.userId
+}
+
+export async function insertUser(tx: Tx, email: string, passwordHash: string): Promise<string> {
+  const row = await tx
+    .insertInto('users')
+    .values({ email, password_hash: passwordHash })
+    .returning('user_id as userId')
+    .executeTakeFirstOrThrow()
+  return row.userId
+}
+
+/** False when the person is a member already. */
+export async function insertMembership(tx: Tx, tenantId: string, userId: string, role: string): Promise<boolean> {
+  const row = await tx
+    .insertInto('memberships')
+    .values({ tenant_id: tenantId, user_id: userId, role })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id']).doNothing())
+    .returning('user_id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function insertApiKey(
+  tx: Tx,
+  key: { tenantId: string; name: string; prefix: string; secretHash: Buffer; scopes: string[] },
+): Promise<string> {
+  const row = await tx
+    .insertInto('api_keys')
+    .values({
+      tenant_id: key.tenantId,
+      name: key.name,
+      prefix: key.prefix,
+      secret_hash: key.secretHash,
+      scopes: key.scopes,
+    })
+    .returning('key_id as keyId')
+    .executeTakeFirstOrThrow()
+  return row.keyId
+}

@@ -1,0 +1,346 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { pino } from 'pino'
+import { beforeAll, type onTestFinished as onTestFinishedType } from 'vitest'
+import { operations } from '../../generated/operations.ts'
+import { replies, replyHeaders } from '../../generated/validators.js'
+import { issueAccessToken } from '../../src/auth/token.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import type { AppContext, Role, TenantContext } from '../../src/context.ts'
+import type { OperationId } from '../../src/contract.ts'
+import { connect } from '../../src/db/connect.ts'
+import { closeServer, createServer } from '../../src/http/bind.ts'
+import { authenticators, handlers } from '../../src/main/app.ts'
+import { deriveKeyRing } from '../../src/secrets/keyring.ts'
+import { createApiKey, createTenant, createUser } from '../../src/tenants/service.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+import { openDoor } from './door.ts'
+
+type OnTestFinished = typeof onTestFinishedType | ((clean: () => Promise<void>) => void)
+
+export interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies that were validated against the contract
+  body: any
+  text: string
+}
+
+export interface CallOptions {
+  params?: Record<string, string>
+  query?: Record<string, string>
+  headers?: Record<string, string>
+  /** Sent as JSON; a string or a Buffer is sent as it is. */
+  body?: unknown
+  /** Bearer token; by default the tenant's manager. `null`: none. */
+  token?: string | null
+  /** By default the platform's own tenant. */
+  tenant?: TestTenant
+}
+
+export interface TestTenant {
+  tenantId: string
+  slug: string
+  apiKey: string
+  tokens: Record<Role, string>
+  email: string
+  password: string
+  userId: string
+  /** A unit of work for this tenant, for calling services and queries directly. */
+  ctx: TenantContext
+}
+
+export interface TestPlatform {
+  url: string
+  ctx: AppContext
+  /** As app_rw, for the services that provision tenants and people. */
+  admin: AppContext
+  database: TestDatabase
+  config: Config
+  /** The tenant that `call` acts for. */
+  tenant: TestTenant
+  /** Moves the clock of the API (not that of Postgres). */
+  setNow: (now: Date | null) => void
+  createTenant: (options?: { currency?: string; timeZone?: string }) => Promise<TestTenant>
+  /** Calls an operation over HTTP and checks status, media type, body and headers against the contract. */
+  call: (operationId: OperationId, options?: CallOptions) => Promise<Answer>
+  /** A real worker process; resolves when it takes jobs. One that `losesDatabase` is cut off with the API, in silence. */
+  startWorker: (options?: { losesDatabase?: boolean }) => Promise<ChildProcess>
+  /** Asks the database as the superuser, whom row level security does not bind. */
+  query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>
+  /** Runs `work` while the API cannot reach the database; it can again when that ends. */
+  withoutDatabase: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+/** The API on a port of its own, over a database of its own; all of it is gone when the test is. */
+export async function startPlatform(onTestFinished: OnTestFinished): Promise<TestPlatform> {
+  const clean = (work: () => Promise<void> | void) => onTestFinished(async () => await work())
+  const database = await createTestDatabase()
+  clean(database.drop)
+  const door = await openDoor(database.adminUrl)
+  clean(door.close)
+  const config = loadConfig({
+    DATABASE_URL: door.through(database.urlOf('app_user')),
+    SKELDIR_MASTER_KEY: randomBytes(32).toString('base64'),
+    SKELDIR_PUBLIC_URL: 'https://api.example.test',
+    LOG_LEVEL: 'silent',
+  })
+  const log = pino({ level: 'silent' })
+  let now: Date | null = null
+  const open = (role: 'app_user' | 'app_ingest' | 'app_rw', max = 4) => {
+    const db = connect({ url: config.databaseUrls[role], applicationName: `test ${role}`, log, max })
+    clean(db.close)
+    return db
+  }
+  const ctx: AppContext = {
+    config,
+    log,
+    clock: () => now ?? new Date(),
+    db: { main: open('app_user'), ingest: open('app_ingest') },
+    keys: deriveKeyRing(config.masterKeys),
+  }
+  const adminDb = open('app_rw', 2)
+  const superuser = new pg.Pool({ connectionString: database.adminUrl, max: 2 })
+  superuser.on('error', () => {})
+  clean(() => superuser.end())
+  const admin: AppContext = { ...ctx, db: { main: adminDb, ingest: adminDb } }
+  const server = createServer(ctx, { handlers, authenticators })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  clean(() => closeServer(server, 1_000))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  const newTenant = (options?: { currency?: string; timeZone?: string }) => givenTenant(ctx, admin, options)
+  const tenant = await newTenant()
+  return {
+    url,
+    ctx,
+    admin,
+    database,
+    config,
+    tenant,
+    setNow: (time) => {
+      now = time
+    },
+    createTenant: newTenant,
+    call: (operationId, options = {}) => callOperation(url, options.tenant ?? tenant, operationId, options),
+    startWorker: ({ losesDatabase = false } = {}) =>
+      startWorkerProcess(config, clean, {
+        DATABASE_URL: losesDatabase ? config.databaseUrls.app_user : database.urlOf('app_user'),
+        LOG_LEVEL: losesDatabase ? 'silent' : 'warn',
+      }),
+    query: async (text, values) => (await superuser.query(text, values && [...values])).rows,
+    async withoutDatabase(work) {
+      door.shut()
+      try {
+        // A pool finds out about its idle connections in its own time; one that it still holds would fail a request later.
+        const pools = [ctx.db.main.pool, ctx.db.ingest.pool, adminDb.pool]
+        await until(
+          async () => pools.map((pool) => pool.totalCount),
+          (open) => open.every((count) => count === 0),
+        )
+        return await work()
+      } finally {
+        door.open()
+      }
+    },
+  }
+}
+
+/**
+ * One platform for all tests of a file, made before the first of them. They run in any order, so each that writes does
+ * so as a tenant of its own.
+ */
+export function usePlatform(): TestPlatform {
+  const platform = {} as TestPlatform
+  beforeAll(async () => {
+    const cleaners: (() => Promise<void>)[] = []
+    Object.assign(platform, await startPlatform((clean: () => Promise<void>) => void cleaners.push(clean)))
+    return async () => {
+      for (const clean of cleaners.reverse()) await clean()
+    }
+  })
+  return platform
+}
+
+async function givenTenant(
+  ctx: AppContext,
+  admin: AppContext,
+  { currency = 'USD', timeZone = 'UTC' }: { currency?: string; timeZone?: string } = {},
+): Promise<TestTenant> {
+  const slug = `t-${randomUUID().slice(0, 8)}`
+  const { tenantId } = await createTenant(admin, { slug, name: 'Test shop', reportingCurrency: currency, timeZone })
+  const user = await createUser(admin, { tenantSlug: slug, email: `${slug}@example.test`, role: 'manager' })
+  const { apiKey } = await createApiKey(admin, { tenantSlug: slug, name: 'test', scopes: ['events:write'] })
+  const token = async (role: Role) =>
+    (await issueAccessToken(ctx.keys, { userId: user.userId, tenantId, role }, new Date(), 900)).token
+  return {
+    tenantId,
+    slug,
+    apiKey,
+    tokens: { viewer: await token('viewer'), manager: await token('manager'), admin: await token('admin') },
+    email: user.email,
+    password: user.password as string,
+    userId: user.userId,
+    ctx: {
+      ...ctx,
+      correlationId: randomUUID(),
+      tenantId,
+      principal: {
+        kind: 'user',
+        tenantId,
+        userId: user.userId,
+        role: 'manager',
+        expiresAt: new Date(Date.now() + 900_000),
+      },
+    },
+  }
+}
+
+async function callOperation(
+  url: string,
+  tenant: TestTenant,
+  operationId: OperationId,
+  options: CallOptions,
+): Promise<Answer> {
+  const row = operations[operationId]
+  const schemes: readonly string[] = row.security.flat()
+  const headers: Record<string, string> = {}
+  const token = options.token === undefined ? tenant.tokens.manager : options.token
+  if (schemes.includes('bearerAuth') && token !== null) headers.authorization = `Bearer ${token}`
+  if (schemes.includes('tenantKey') && token !== null) headers['x-skeldir-tenant-key'] = tenant.apiKey
+  const isRaw = typeof options.body === 'string' || Buffer.isBuffer(options.body)
+  if (options.body !== undefined) headers['content-type'] = 'application/json'
+  const path = row.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(options.params?.[name] ?? ''))
+  const query = options.query === undefined ? '' : `?${new URLSearchParams(options.query)}`
+  const response = await fetch(`${url}${path}${query}`, {
+    method: row.method.toUpperCase(),
+    headers: { ...headers, ...options.headers },
+    body: options.body === undefined ? null : isRaw ? (options.body as string) : JSON.stringify(options.body),
+  })
+  const text = await response.text()
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+    text,
+  }
+  checkAgainstContract(operationId, answer)
+  checkCorrelationId(operationId, options.headers?.['x-correlation-id'], answer)
+  return answer
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Throws unless the answer carries the caller's correlation id where the operation takes one, and a problem the same. */
+function checkCorrelationId(
+  operationId: OperationId,
+  sent: string | undefined,
+  { status, headers, body }: Answer,
+): void {
+  const id = headers.get('x-correlation-id')
+  const isTaken = operations[operationId].parameters.some(({ name }) => name === 'X-Correlation-ID')
+  if (isTaken && sent !== undefined && UUID.test(sent) && id !== sent) {
+    throw new Error(`${operationId} ${status}: correlation id ${id} instead of ${sent}`)
+  }
+  if (status >= 400 && body.correlation_id !== id) {
+    throw new Error(`${operationId} ${status}: correlation id ${body.correlation_id} in the body, ${id} in the header`)
+  }
+}
+
+/** Throws unless the contract declares this answer: status, media type, closed body and headers. */
+export function checkAgainstContract(operationId: OperationId, { status, headers, body }: Omit<Answer, 'text'>): void {
+  const declared = (operations[operationId].replies as Record<number, { mediaTypes: readonly string[] }>)[status]
+  if (declared === undefined)
+    throw new Error(`${operationId} answered ${status}, which its contract does not declare: ${JSON.stringify(body)}`)
+  const mediaType = headers.get('content-type')?.split(';')[0]
+  const [expected] = declared.mediaTypes
+  if (mediaType !== expected)
+    throw new Error(`${operationId} ${status}: media type ${mediaType} instead of ${expected}`)
+  if (mediaType !== undefined) {
+    const validate = replies[operationId]?.[status]?.[mediaType]
+    if (validate === undefined) throw new Error(`${operationId} ${status}: no validator for ${mediaType}`)
+    if (!validate(body))
+      throw new Error(`${operationId} ${status}: ${JSON.stringify(validate.errors)} in ${JSON.stringify(body)}`)
+  }
+  const validateHeaders = replyHeaders[operationId]?.[status]
+  const present: Record<string, unknown> = Object.fromEntries(headers)
+  if (present['retry-after'] !== undefined) present['retry-after'] = Number(present['retry-after'])
+  if (validateHeaders !== undefined && !validateHeaders(present)) {
+    throw new Error(`${operationId} ${status}: headers ${JSON.stringify(validateHeaders.errors)}`)
+  }
+}
+
+async function startWorkerProcess(
+  config: Config,
+  clean: (work: () => Promise<void>) => void,
+  env: { DATABASE_URL: string; LOG_LEVEL: string },
+): Promise<ChildProcess> {
+  const root = fileURLToPath(new URL('../../', import.meta.url))
+  const child = spawn(process.execPath, ['src/cli/main.ts', 'worker'], {
+    cwd: root,
+    env: {
+      PATH: process.env.PATH,
+      SKELDIR_MASTER_KEY: config.masterKeys.map((key) => key.toString('base64')).join(','),
+      SKELDIR_SUPERVISED: '1',
+      ...env,
+    },
+    stdio: ['pipe', 'inherit', 'pipe'],
+  })
+  const ended = once(child, 'exit')
+  clean(async () => {
+    child.kill('SIGTERM')
+    await ended
+  })
+  await new Promise<void>((resolve, reject) => {
+    let seen = ''
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      seen += chunk
+      if (seen.includes('takes jobs')) resolve()
+    })
+    ended.then(() => reject(new Error(`the worker ended: ${seen}`)))
+  })
+  return child
+}
+
+/** Asks until the answer satisfies, for what a worker does in its own time. Throws with the last answer after `timeoutMs`. */
+export async function until<T>(ask: () => Promise<T>, isGood: (answer: T) => boolean, timeoutMs = 15_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const answer = await ask()
+    if (isGood(answer)) return answer
+    if (performance.now() > deadline)
+      throw new Error(`not so within ${timeoutMs} ms; last: ${JSON.stringify(answer)?.slice(0, 2_000)}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** Headers of a Stripe delivery, as Stripe signs it. */
+export function signStripe(body: string | Buffer, secret: string, at: Date = new Date()): Record<string, string> {
+  const seconds = Math.floor(at.getTime() / 1000)
+  const signature = createHmac('sha256', secret).update(`${seconds}.`).update(body).digest('hex')
+  return { 'stripe-signature': `t=${seconds},v1=${signature}` }
+}
+
+/** Headers of a Shopify delivery, as Shopify signs it. */
+export function signShopify(
+  body: string | Buffer,
+  secret: string,
+  {
+    topic,
+    webhookId = randomUUID(),
+    shop = 'test-shop.myshopify.com',
+  }: { topic: string; webhookId?: string; shop?: string },
+): Record<string, string> {
+  return {
+    'x-shopify-hmac-sha256': createHmac('sha256', secret).update(body).digest('base64'),
+    'x-shopify-topic': topic,
+    'x-shopify-webhook-id': webhookId,
+    'x-shopify-shop-domain': shop,
+    'x-shopify-api-version': '2026-10',
+  }
+}

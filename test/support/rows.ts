@@ -1,0 +1,221 @@
+import { createHash, randomUUID } from 'node:crypto'
+import pg from 'pg'
+import type { RuntimeRole } from '../../src/db/bootstrap.ts'
+import type { TestDatabase } from './database.ts'
+
+export type OnTestFinished = (clean: () => Promise<void>) => void
+export type Row = Record<string, unknown>
+
+/** A connection of the test's own, closed when the test is. `admin` is the superuser: for preparing, never for what is asserted. */
+export async function connectAs(
+  database: TestDatabase,
+  role: RuntimeRole | 'admin' | 'migrator',
+  onTestFinished: OnTestFinished,
+): Promise<pg.Client> {
+  const url = role === 'admin' ? database.adminUrl : role === 'migrator' ? database.migrationUrl : database.urlOf(role)
+  const client = new pg.Client({ connectionString: url, application_name: `test ${role}` })
+  client.on('error', () => {})
+  await client.connect()
+  onTestFinished(() => client.end())
+  return client
+}
+
+/** Runs one statement in a transaction with (or, for null, without) a tenant's context, and rolls it back. */
+export async function tryIn(
+  client: pg.Client,
+  tenantId: string | null,
+  statement: string,
+  values: unknown[] = [],
+): Promise<{ rows: Row[]; rowCount: number } | { code: string; message: string }> {
+  await client.query('begin')
+  try {
+    if (tenantId !== null) await client.query("select set_config('app.current_tenant_id', $1, true)", [tenantId])
+    const { rows, rowCount } = await client.query(statement, values)
+    return { rows, rowCount: rowCount ?? 0 }
+  } catch (error) {
+    const { code = 'unknown', message } = error as pg.DatabaseError
+    return { code, message }
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+/** Ids that the rows of one tenant refer to each other by. */
+export interface TenantIds {
+  tenantId: string
+  userId: string
+  endpointId: string
+  eventId: string
+  runId: string
+}
+
+export function newIds(): TenantIds {
+  return {
+    tenantId: randomUUID(),
+    userId: randomUUID(),
+    endpointId: randomUUID(),
+    eventId: randomUUID(),
+    runId: randomUUID(),
+  }
+}
+
+const AT = '2026-03-01T12:00:00Z'
+const bytes = () => createHash('sha256').update(randomUUID()).digest()
+
+/**
+ * One valid row of each table that has a tenant, in an order in which they can be inserted. Called twice it gives other
+ * keys, so that a second row is refused by a policy or not at all.
+ */
+export function rowsOf({ tenantId, userId, endpointId, eventId, runId }: TenantIds): [table: string, row: Row][] {
+  const tenant = { tenant_id: tenantId }
+  return [
+    ['tenants', { ...tenant, slug: `t-${tenantId.slice(0, 8)}`, name: 'Test shop', reporting_currency: 'USD' }],
+    ['tenant_slugs', { ...tenant, slug: `t-${tenantId.slice(0, 8)}` }],
+    ['tenant_keys', { ...tenant, key_version: 1, wrapping_kid: 'kid', wrapped_key: bytes() }],
+    ['memberships', { ...tenant, user_id: userId, role: 'viewer' }],
+    ['api_keys', { ...tenant, name: 'test', prefix: 'skd_', secret_hash: bytes(), scopes: ['events:write'] }],
+    [
+      'webhook_endpoints',
+      {
+        ...tenant,
+        endpoint_id: endpointId,
+        vendor: 'stripe',
+        name: 'test',
+        endpoint_key: bytes().toString('base64url'),
+      },
+    ],
+    ['webhook_secrets', { ...tenant, endpoint_id: endpointId, key_version: 1, sealed: bytes() }],
+    [
+      'webhook_events',
+      {
+        ...tenant,
+        event_id: eventId,
+        vendor: 'stripe',
+        external_id: `evt_${randomUUID()}`,
+        endpoint_id: endpointId,
+        topic: 'charge.succeeded',
+        body_sha256: bytes(),
+        payload: '{}',
+        is_test: false,
+        is_handled: true,
+        correlation_id: randomUUID(),
+      },
+    ],
+    [
+      'dead_events',
+      {
+        ...tenant,
+        vendor: 'stripe',
+        endpoint_id: endpointId,
+        class: 'poison',
+        code: 'too_deep',
+        detail: 'test',
+        body_sha256: bytes(),
+        correlation_id: randomUUID(),
+      },
+    ],
+    [
+      'order_facts',
+      { ...tenant, order_key: `stripe:${randomUUID()}`, event_id: eventId, currency: 'USD', ordered_at: AT },
+    ],
+    [
+      'ledger_entries',
+      {
+        ...tenant,
+        entry_key: randomUUID(),
+        order_key: 'stripe:pi_1',
+        kind: 'capture',
+        amount_minor: '1999',
+        currency: 'USD',
+        vendor: 'stripe',
+        event_id: eventId,
+        occurred_at: AT,
+      },
+    ],
+    [
+      'touchpoints',
+      {
+        ...tenant,
+        origin: 'server',
+        external_id: randomUUID(),
+        identity: bytes(),
+        occurred_at: AT,
+        channel: 'email',
+        item_sha256: bytes(),
+      },
+    ],
+    [
+      'attribution_runs',
+      {
+        ...tenant,
+        run_id: runId,
+        model: 'linear',
+        model_version: '1.0.0',
+        window_start: '2026-03-01T00:00:00Z',
+        window_end: '2026-03-02T00:00:00Z',
+        data_cutoff: AT,
+        input_hash: bytes().toString('hex'),
+        output_hash: bytes().toString('hex'),
+        orders: 1,
+      },
+    ],
+    [
+      'attribution_run_totals',
+      {
+        ...tenant,
+        run_id: runId,
+        currency: 'USD',
+        orders: 1,
+        attributed_orders: 1,
+        captured_minor: '1999',
+        refunded_minor: '0',
+        over_refunded_minor: '0',
+        net_minor: '1999',
+        attributed_minor: '1999',
+      },
+    ],
+    [
+      'attribution_credits',
+      {
+        ...tenant,
+        run_id: runId,
+        order_key: 'stripe:pi_1',
+        entry_key: randomUUID(),
+        position: 0,
+        channel: 'email',
+        ordered_at: AT,
+        currency: 'USD',
+        revenue_minor: '1999',
+        conversion_micro: '1000000',
+      },
+    ],
+    ['published_runs', { ...tenant, model: 'linear', window_start: '2026-03-01T00:00:00Z', run_id: runId }],
+    [
+      'attribution_recompute_jobs',
+      {
+        ...tenant,
+        window_start: '2026-03-01T00:00:00Z',
+        window_end: '2026-03-02T00:00:00Z',
+        model_version: '1.0.0',
+        requested_by: userId,
+      },
+    ],
+  ]
+}
+
+export function toInsert(table: string, row: Row): [statement: string, values: unknown[]] {
+  const columns = Object.keys(row)
+  const marks = columns.map((_, index) => `$${index + 1}`)
+  return [`insert into ${table} (${columns.join(', ')}) values (${marks.join(', ')})`, Object.values(row)]
+}
+
+/** A person and one row in each tenant table. `admin` is the superuser, whom no policy stops. */
+export async function givenTenantRows(admin: pg.Client, ids: TenantIds = newIds()): Promise<TenantIds> {
+  await admin.query('insert into users (user_id, email, password_hash) values ($1, $2, $3)', [
+    ids.userId,
+    `${ids.userId}@example.test`,
+    'none',
+  ])
+  for (const [table, row] of rowsOf(ids)) await admin.query(...toInsert(table, row))
+  return ids
+}
