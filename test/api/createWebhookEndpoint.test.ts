@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { expectProblem, MALFORMED, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
+import { stripeCharge } from '../support/given.ts'
+import { signShopify, signStripe, usePlatform } from '../support/platform.ts'
+import { countStored, listTablesHolding } from '../support/stored.ts'
+
+const platform = usePlatform()
+
+const request = () => ({
+  vendor: 'stripe',
+  name: 'Stripe US',
+  secret: `whsec_${randomBytes(24).toString('base64url')}`,
+})
+
+test('201: an endpoint of Stripe, which takes deliveries at the address it gives', async () => {
+  const { secret, ...rest } = request()
+  const { status, body, headers } = await platform.call('createWebhookEndpoint', { body: { secret, ...rest } })
+  expect(status).toBe(201)
+  expect(headers.get('location')).toBe(`/api/webhook-endpoints/${body.endpoint_id}`)
+  expect(body).toEqual({
+    endpoint_id: expect.any(String),
+    vendor: 'stripe',
+    name: 'Stripe US',
+    mode: 'live',
+    shop_domain: null,
+    endpoint_key: expect.any(String),
+    delivery_url: `${platform.config.publicUrl}/api/webhooks/stripe/in/${body.endpoint_key}`,
+    created_at: expect.any(String),
+  })
+  expect(Buffer.from(body.endpoint_key, 'base64url')).toHaveLength(32)
+
+  const delivery = JSON.stringify(stripeCharge({ amount: 100, at: new Date() }))
+  const response = await fetch(`${platform.url}${new URL(body.delivery_url).pathname}`, {
+    method: 'POST',
+    body: delivery,
+    headers: signStripe(delivery, secret),
+  })
+  expect(await response.json()).toMatchObject({ result: 'accepted' })
+})
+
+test('201: an endpoint of one Shopify shop', async () => {
+  const secret = randomBytes(16).toString('hex')
+  const { status, body } = await platform.call('createWebhookEndpoint', {
+    body: { vendor: 'shopify', name: 'Web shop', secret, mode: 'test', shop_domain: 'test-shop.myshopify.com' },
+  })
+  expect(status).toBe(201)
+  expect(body).toMatchObject({ vendor: 'shopify', mode: 'test', shop_domain: 'test-shop.myshopify.com' })
+  const ping = await platform.call('receiveShopifyWebhook', {
+    params: { endpoint_key: body.endpoint_key },
+    body: '{}',
+    headers: signShopify('{}', secret, { topic: 'app/uninstalled' }),
+  })
+  expect(ping.body).toMatchObject({ result: 'ignored' })
+})
+
+test('201: the secret never comes back, and lies nowhere in clear', async () => {
+  const body = request()
+  const { status, text, headers } = await platform.call('createWebhookEndpoint', { body })
+  expect(status).toBe(201)
+  expect(text + JSON.stringify([...headers])).not.toContain(body.secret)
+  expect(await listTablesHolding(platform, body.secret)).toEqual([])
+  expect(await listTablesHolding(platform, body.name)).toEqual(['public.webhook_endpoints'])
+})
+
+test('201: two endpoints have two keys, whatever is alike', async () => {
+  const body = request()
+  const [one, other] = await Promise.all([1, 2].map(() => platform.call('createWebhookEndpoint', { body })))
+  expect(one?.body.endpoint_id).not.toBe(other?.body.endpoint_id)
+  expect(one?.body.endpoint_key).not.toBe(other?.body.endpoint_key)
+})
+
+test('201: an admin may do what a manager may', async () => {
+  const { status } = await platform.call('createWebhookEndpoint', {
+    body: request(),
+    token: platform.tenant.tokens.admin,
+  })
+  expect(status).toBe(201)
+})
+
+test.each(MALFORMED)('400: %s', async (_, body) => {
+  expectProblem(await platform.call('createWebhookEndpoint', { body }), 'malformed_request')
+})
+
+test('401: no token', async () => {
+  expectProblem(await platform.call('createWebhookEndpoint', { body: request(), token: null }), 'unauthorized')
+})
+
+test("401: a tenant's key is not a token", async () => {
+  const headers = { 'x-skeldir-tenant-key': platform.tenant.apiKey }
+  const answer = await platform.call('createWebhookEndpoint', { body: request(), token: null, headers })
+  expectProblem(answer, 'unauthorized')
+})
+
+test('403: a viewer, who makes nothing', async () => {
+  const before = await platform.query('select from webhook_endpoints')
+  const answer = await platform.call('createWebhookEndpoint', { body: request(), token: platform.tenant.tokens.viewer })
+  expectProblem(answer, 'forbidden')
+  expect(await platform.query('select from webhook_endpoints')).toHaveLength(before.length)
+})
+
+test('403: comes before whatever is wrong with the body', async () => {
+  const answer = await platform.call('createWebhookEndpoint', { body: '{', token: platform.tenant.tokens.viewer })
+  expectProblem(answer, 'forbidden')
+})
+
+test('406: an answer that is not JSON', async () => {
+  const headers = { accept: 'text/csv' }
+  expectProblem(await platform.call('createWebhookEndpoint', { body: request(), headers }), 'not_acceptable')
+})
+
+test('413: more than 1 MiB', async () => {
+  expectProblem(await platform.call('createWebhookEndpoint', { body: OVERSIZED }), 'payload_too_large')
+})
+
+test.each(UNSUPPORTED)('415: %s', async (_, headers, encode) => {
+  const body = encode(JSON.stringify(request()))
+  expectProblem(await platform.call('createWebhookEndpoint', { body, headers }), 'unsupported_media_type')
+})
+
+test.each([
+  ['an unknown vendor', { vendor: 'paypal' }, ['/body/vendor']],
+  ['no name', { name: '' }, ['/body/name']],
+  ['a long name', { name: 'n'.repeat(101) }, ['/body/name']],
+  ['a short secret', { secret: '1234567' }, ['/body/secret']],
+  ['a long secret', { secret: 's'.repeat(257) }, ['/body/secret']],
+  ['an unknown mode', { mode: 'sandbox' }, ['/body/mode']],
+  ['no shop of Shopify', { vendor: 'shopify', shop_domain: 'shop.example.com' }, ['/body/shop_domain']],
+  ['a shop domain for Stripe', { shop_domain: 'test-shop.myshopify.com' }, ['/body/shop_domain']],
+  ['a key of the own choice', { endpoint_key: 'k'.repeat(43) }, ['/body/endpoint_key']],
+  ['another tenant', { tenant_id: '00000000-0000-4000-8000-000000000000' }, ['/body/tenant_id']],
+])('422: %s', async (_, change, pointers) => {
+  const answer = await platform.call('createWebhookEndpoint', { body: { ...request(), ...change } })
+  expectProblem(answer, 'validation_failed', pointers)
+})
+
+test('422: does not say the secret again', async () => {
+  const body = { ...request(), secret: `${'s3cr3t-'.repeat(40)}`, name: 7 }
+  const { status, text } = await platform.call('createWebhookEndpoint', { body })
+  expect(status).toBe(422)
+  expect(text).not.toContain('s3cr3t')
+})
+
+test('503: the database is gone, and nothing was made', async () => {
+  const before = await countStored(platform)
+  const body = request()
+  const answer = await platform.withoutDatabase(() => platform.call('createWebhookEndpoint', { body }))
+  expectProblem(answer, 'service_unavailable')
+  expect(await countStored(platform)).toEqual(before)
+  expect(await listTablesHolding(platform, body.secret)).toEqual([])
+})

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { expect, inject, test } from 'vitest'
+import { bootstrapDatabase, RUNTIME_ROLES, toUrl } from '../../src/db/bootstrap.ts'
+import { migrate } from '../../src/db/migrate.ts'
+
+// The roles are the cluster's, so these tests repeat the passwords of the run: others use them at the same time.
+const settings = () => {
+  const { adminUrl, runtimePassword, migratorPassword } = inject('testServer')
+  return { adminUrl, runtimePassword, migratorPassword, database: `test boot ${randomUUID().slice(0, 8)}` }
+}
+
+async function ask<Row extends pg.QueryResultRow>(url: string, statement: string, values?: unknown[]): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return (await client.query<Row>(statement, values)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+const ROLES = `select rolname, rolsuper, rolcanlogin, rolcreaterole, rolcreatedb, rolbypassrls, rolinherit
+  from pg_roles where rolname like 'skeldir\\_%' or rolname like 'app\\_%' order by rolname`
+
+test('can be repeated on a cluster whose roles exist: the roles stay as they are, the database works', async ({
+  onTestFinished,
+}) => {
+  const options = settings()
+  const { adminUrl, database } = options
+  onTestFinished(async () => void (await ask(adminUrl, `drop database if exists "${database}" with (force)`)))
+  const before = await ask(adminUrl, ROLES)
+  const first = await bootstrapDatabase(options)
+  const second = await bootstrapDatabase(options)
+  expect(second).toEqual(first)
+  expect(await ask(adminUrl, ROLES)).toEqual(before)
+
+  // A name with a space in it: identifiers are quoted, URLs encoded.
+  await migrate({ databaseUrl: first.migrationDatabaseUrl })
+  expect(await ask(first.databaseUrl, 'select user as role, current_database() as database')).toEqual([
+    { role: 'app_user', database },
+  ])
+  await bootstrapDatabase(options)
+  expect(await migrate({ databaseUrl: first.migrationDatabaseUrl })).toEqual([])
+})
+
+test('two at once do not disturb each other', async ({ onTestFinished }) => {
+  const options = settings()
+  onTestFinished(
+    async () => void (await ask(options.adminUrl, `drop database if exists "${options.database}" with (force)`)),
+  )
+  const [first, second] = await Promise.all([bootstrapDatabase(options), bootstrapDatabase(options)])
+  expect(first).toEqual(second)
+})
+
+test('nobody but the roles of the platform may connect', async ({ onTestFinished }) => {
+  const options = settings()
+  const { adminUrl, database } = options
+  const stranger = `test_stranger_${randomUUID().slice(0, 8)}`
+  onTestFinished(async () => {
+    await ask(adminUrl, `drop database if exists "${database}" with (force)`)
+    await ask(adminUrl, `drop role if exists ${stranger}`)
+  })
+  await bootstrapDatabase(options)
+  await ask(adminUrl, `create role ${stranger} login password 'stranger'`)
+  const denied = await ask(toUrl(adminUrl, database, stranger, 'stranger'), 'select 1').catch((error) => error)
+  expect(denied).toMatchObject({ code: '42501' })
+  const may = await ask<{ role: string }>(
+    adminUrl,
+    `select r.rolname as role from pg_roles as r
+     where has_database_privilege(r.rolname, $1, 'connect') and r.rolcanlogin and not r.rolsuper order by 1`,
+    [database],
+  )
+  expect(may.map(({ role }) => role)).toEqual([...RUNTIME_ROLES, 'skeldir_migrator'].sort())
+})
+
+test('keeps one password per role where each has its own, whatever stands in it', () => {
+  const url = toUrl('postgres://postgres@localhost:5432/postgres?sslmode=require', 'a b', 'app_user', 'p@ss:/%?#')
+  const parsed = new URL(url)
+  expect(decodeURIComponent(parsed.password)).toBe('p@ss:/%?#')
+  expect(parsed.search).toBe('?sslmode=require')
+  const client = new pg.Client({ connectionString: url.replace('?sslmode=require', '') })
+  expect([client.user, client.password, client.database]).toEqual(['app_user', 'p@ss:/%?#', 'a b'])
+})

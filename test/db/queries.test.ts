@@ -1,0 +1,391 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import type { Credit } from '../../src/attribution/credit.ts'
+import * as attribution from '../../src/attribution/queries.ts'
+import * as auth from '../../src/auth/queries.ts'
+import { connect } from '../../src/db/connect.ts'
+import { inTenant, type Tx } from '../../src/db/tenant.ts'
+import * as events from '../../src/events/queries.ts'
+import * as health from '../../src/health/queries.ts'
+import * as revenue from '../../src/revenue/queries.ts'
+import { createTenantKey } from '../../src/secrets/keyring.ts'
+import * as tenants from '../../src/tenants/queries.ts'
+import * as webhooks from '../../src/webhooks/queries.ts'
+import { startPlatform } from '../support/platform.ts'
+
+const MODULES = { attribution, auth, events, health, revenue, tenants, webhooks }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest()
+
+/**
+ * The types of raw SQL are asserted, not checked: so each function runs once here, on a real database, in the role that
+ * calls it, and what it gives is compared whole. A function without a call here fails the last line.
+ */
+test('every function of every queries.ts runs, and gives what its type says', async ({ onTestFinished }) => {
+  const platform = await startPlatform(onTestFinished)
+  const { ctx, tenant, config } = platform
+  const { tenantId } = tenant
+  const open = (role: 'app_worker' | 'app_rw') => {
+    const db = connect({ url: config.databaseUrls[role], applicationName: 'test', log: ctx.log, max: 1 })
+    onTestFinished(db.close)
+    return db
+  }
+  const dbs = { api: ctx.db.main, ingest: ctx.db.ingest, worker: open('app_worker'), admin: open('app_rw') }
+  const called = new Set<string>()
+  const as = <T>(role: keyof typeof dbs, work: (tx: Tx) => Promise<T>, scope = tenantId): Promise<T> =>
+    inTenant(dbs[role], { tenantId: scope, correlationId: randomUUID() }, work, {
+      executionContext: role === 'worker' ? 'worker' : 'request',
+    })
+  /** The functions of each module; a call is noted. */
+  const q = Object.fromEntries(
+    Object.entries(MODULES).map(([name, module]) => [
+      name,
+      Object.fromEntries(
+        Object.entries(module).map(([key, run]) => [
+          key,
+          (...args: never[]) => {
+            called.add(`${name}.${key}`)
+            return (run as (...args: never[]) => unknown)(...args)
+          },
+        ]),
+      ),
+    ]),
+  ) as typeof MODULES
+
+  // tenants
+  expect(await as('api', (tx) => q.tenants.getTenant(tx, tenantId))).toEqual({
+    tenantId,
+    slug: tenant.slug,
+    name: 'Test shop',
+    reportingCurrency: 'USD',
+    timeZone: 'UTC',
+  })
+  expect(await as('ingest', (tx) => q.tenants.getTenantKey(tx, tenantId))).toEqual({
+    tenantId,
+    version: 1,
+    wrappingKid: ctx.keys.wrappingKeys[0].kid,
+    wrappedKey: expect.any(Buffer),
+  })
+  expect(await as('admin', (tx) => q.tenants.findTenantBySlug(tx, tenant.slug))).toBe(tenantId)
+  expect(await as('admin', (tx) => q.tenants.findTenantBySlug(tx, 'nobody'))).toBeUndefined()
+  const other = randomUUID()
+  const email = `${other}@example.test`
+  await as(
+    'admin',
+    async (tx) => {
+      const row = { tenantId: other, slug: 'other', name: 'Other', reportingCurrency: 'EUR', timeZone: 'Asia/Tokyo' }
+      await q.tenants.insertTenant(tx, row)
+      expect(await q.tenants.claimSlug(tx, 'other', other)).toBe(true)
+      expect(await q.tenants.claimSlug(tx, tenant.slug, other)).toBe(false)
+      await q.tenants.insertTenantKey(tx, createTenantKey(ctx.keys, other, 1))
+      expect(await q.tenants.findUser(tx, email)).toBeUndefined()
+      const userId = await q.tenants.insertUser(tx, email, 'no hash')
+      expect(await q.tenants.findUser(tx, email)).toBe(userId)
+      expect(await q.tenants.insertMembership(tx, other, userId, 'admin')).toBe(true)
+      expect(await q.tenants.insertMembership(tx, other, userId, 'admin')).toBe(false)
+      const key = { tenantId: other, name: 'k', prefix: 'skd_', secretHash: sha256('key'), scopes: ['events:write'] }
+      expect(await q.tenants.insertApiKey(tx, key)).toMatch(/^[0-9a-f-]{36}$/)
+    },
+    other,
+  )
+
+  // auth
+  expect(await q.auth.findLogin(dbs.api.lookup, email.toUpperCase())).toEqual([
+    {
+      userId: expect.any(String),
+      passwordHash: 'no hash',
+      status: 'active',
+      tenantId: other,
+      slug: 'other',
+      tenantName: 'Other',
+      role: 'admin',
+    },
+  ])
+  expect(await q.auth.findLogin(dbs.api.lookup, 'nobody@example.test')).toEqual([])
+  expect(await q.auth.findApiKey(dbs.api.lookup, sha256('key'))).toEqual({
+    tenantId: other,
+    keyId: expect.any(String),
+    scopes: ['events:write'],
+  })
+  expect(await q.auth.findApiKey(dbs.api.lookup, sha256('none'))).toBeUndefined()
+
+  // webhooks
+  const endpointKey = randomBytes(32).toString('base64url')
+  const endpoint = { tenantId, vendor: 'stripe', name: 'Main', mode: 'live', shopDomain: null, endpointKey } as const
+  const { endpointId } = await as('api', async (tx) => {
+    const row = await q.webhooks.insertEndpoint(tx, endpoint)
+    expect(row).toEqual({ endpointId: expect.any(String), createdAt: expect.any(Date) })
+    await q.webhooks.insertSecret(tx, {
+      tenantId,
+      endpointId: row.endpointId,
+      keyVersion: 1,
+      sealed: Buffer.from('sealed'),
+    })
+    return row
+  })
+  expect(await q.webhooks.findEndpoint(dbs.api.lookup, 'stripe', endpointKey)).toEqual({
+    tenantId,
+    endpointId,
+    mode: 'live',
+    shopDomain: null,
+    keyVersion: 1,
+    wrappingKid: ctx.keys.wrappingKeys[0].kid,
+    wrappedKey: expect.any(Buffer),
+    sealedSecrets: [Buffer.from('sealed')],
+  })
+  expect(await q.webhooks.findEndpoint(dbs.api.lookup, 'shopify', endpointKey)).toBeUndefined()
+  const event = {
+    tenantId,
+    vendor: 'stripe' as const,
+    externalId: 'evt_1',
+    endpointId,
+    topic: 'charge.succeeded',
+    bodySha256: sha256('body'),
+    payload: { id: 'ch_1' },
+    isTest: false,
+    isHandled: true,
+    correlationId: randomUUID(),
+  }
+  const ingest = (changes: object) => as('ingest', (tx) => q.webhooks.ingestEvent(tx, { ...event, ...changes }))
+  const { receiptId: eventId } = await ingest({})
+  expect(await ingest({})).toEqual({ result: 'duplicate', receiptId: eventId })
+  expect(await ingest({ externalId: 'evt_2', isTest: true })).toMatchObject({ result: 'ignored' })
+  expect(await ingest({ externalId: 'evt_3', isHandled: false })).toMatchObject({ result: 'ignored' })
+  const conflict = await ingest({ bodySha256: sha256('other body') })
+  expect(conflict).toMatchObject({ result: 'dead' })
+  expect(await ingest({ bodySha256: sha256('other body') })).toEqual(conflict)
+  const { externalId, topic, bodySha256 } = event
+  const dead = { tenantId, vendor: 'stripe' as const, endpointId, externalId, topic, bodySha256, payload: null }
+  const bury = () =>
+    as('ingest', (tx) =>
+      q.webhooks.recordDeadEvent(tx, { ...dead, class: 'poison', code: 'x', detail: 'd', correlationId: randomUUID() }),
+    )
+  expect(await bury()).toBe(await bury())
+  expect(await as('worker', (tx) => q.webhooks.getEvents(tx, tenantId, [eventId, randomUUID()]))).toEqual([
+    { eventId, vendor: 'stripe', endpointId, externalId, topic, payload: { id: 'ch_1' }, bodySha256 },
+  ])
+  const orderKey = 'stripe:pi_1'
+  const orderedAt = new Date('2026-03-02T10:00:00.123Z')
+  const identity = sha256('visitor').toString('hex')
+  const source = { eventId, vendor: 'stripe' as const }
+  const capture = { kind: 'capture', orderKey, entryKey: 'e1', amountMinor: 1_999n, currency: 'USD' } as const
+  const refund = { kind: 'refund', orderKey, entryKey: 'e2', amountMinor: 500n, currency: 'USD' } as const
+  await as('ingest', async (tx) => {
+    const order = { kind: 'order', orderKey, orderedAt, currency: 'USD', identity } as const
+    await q.webhooks.insertOrderFact(tx, tenantId, eventId, order)
+    await q.webhooks.insertOrderFact(tx, tenantId, eventId, order)
+    const enter = (fact: typeof capture | typeof refund, changes: object = {}) =>
+      q.webhooks.insertLedgerEntry(tx, tenantId, source, { ...fact, occurredAt: orderedAt, ...changes })
+    expect(await enter(capture)).toBe('entered')
+    expect(await enter(capture)).toBe('known')
+    expect(await enter(capture, { amountMinor: 2_000n })).toBe('conflict')
+    expect(await enter(capture, { currency: 'EUR' })).toBe('conflict')
+    expect(await enter(capture, { orderKey: 'stripe:pi_2' })).toBe('conflict')
+    expect(await enter(refund)).toBe('entered')
+  })
+
+  // events
+  const touch = {
+    externalId: 't1',
+    identity: Buffer.from(identity, 'hex'),
+    occurredAt: new Date('2026-03-01T10:00:00.456Z'),
+    channel: 'email',
+    source: 'news',
+    medium: null,
+    campaign: null,
+    itemSha256: sha256('t1'),
+  }
+  const send = (touches: (typeof touch)[]) => as('ingest', (tx) => q.events.insertTouchpoints(tx, tenantId, touches))
+  expect(await send([touch])).toEqual(new Map([['t1', { isNew: true, itemSha256: sha256('t1') }]]))
+  expect(
+    await send([
+      { ...touch, itemSha256: sha256('changed') },
+      { ...touch, externalId: 't0' },
+    ]),
+  ).toEqual(
+    new Map([
+      ['t1', { isNew: false, itemSha256: sha256('t1') }],
+      ['t0', { isNew: true, itemSha256: sha256('t1') }],
+    ]),
+  )
+
+  // attribution
+  const day = '2026-03-02'
+  await as('worker', (tx) => q.attribution.lockTenant(tx, tenantId))
+  const days = (spans: { from: Date; to: Date }[], orderKeys: string[] = []) =>
+    as('worker', (tx) => q.attribution.listOrderDays(tx, tenantId, { spans, orderKeys }))
+  expect(await days([{ from: orderedAt, to: orderedAt }])).toEqual([day])
+  expect(await days([{ from: new Date(0), to: new Date(1) }])).toEqual([])
+  expect(await days([], [orderKey])).toEqual([day])
+  expect(await days([])).toEqual([])
+  const touches = [
+    { externalId: 't0', occurredAt: '2026-03-01T10:00:00.456000Z', channel: 'email' },
+    { externalId: 't1', occurredAt: '2026-03-01T10:00:00.456000Z', channel: 'email' },
+  ]
+  expect(await as('worker', (tx) => q.attribution.readInputs(tx, tenantId, day))).toEqual({
+    journeys: [
+      {
+        orderKey,
+        orderedAt: '2026-03-02T10:00:00.123000Z',
+        entries: [
+          { entryKey: 'e1', kind: 'capture', amountMinor: 1_999n, currency: 'USD' },
+          { entryKey: 'e2', kind: 'refund', amountMinor: -500n, currency: 'USD' },
+        ],
+        touches,
+      },
+    ],
+    dataCutoff: expect.any(Date),
+  })
+  const published = () => as('worker', (tx) => q.attribution.findPublishedInputHash(tx, tenantId, 'last_touch', day))
+  expect(await published()).toBeUndefined()
+  const hash = sha256('run').toString('hex')
+  const credit: Credit = {
+    orderKey,
+    entryKey: 'e1',
+    position: 0,
+    channel: 'email',
+    touchExternalId: 't0',
+    touchedAt: touches[0]?.occurredAt ?? null,
+    orderedAt: orderedAt.toISOString(),
+    currency: 'USD',
+    revenueMinor: 1_999n,
+    conversionMicro: 1_000_000n,
+  }
+  const total = {
+    currency: 'USD',
+    orders: 1,
+    attributedOrders: 1,
+    capturedMinor: 1_999n,
+    refundedMinor: 500n,
+    overRefundedMinor: 0n,
+    netMinor: 1_499n,
+    attributedMinor: 1_499n,
+  }
+  const dataCutoff = new Date('2026-03-03T00:00:00Z')
+  const run = {
+    tenantId,
+    model: 'last_touch',
+    modelVersion: '1.0.0',
+    day,
+    dataCutoff,
+    inputHash: hash,
+    outputHash: hash,
+    orders: 1,
+  } as const
+  const credits = [credit, { ...credit, entryKey: 'e2', revenueMinor: -500n, conversionMicro: 0n }]
+  await as('worker', (tx) => q.attribution.publishRun(tx, run, [], []))
+  await as('worker', (tx) => q.attribution.publishRun(tx, run, [total], credits))
+  expect(await published()).toBe(hash)
+  const span = { from: day, to: day }
+  const runs = (model: 'last_touch' | 'linear' | null) =>
+    as('api', (tx) => q.attribution.listPublishedRuns(tx, tenantId, { ...span, model }))
+  const runRow = {
+    runId: expect.any(String),
+    model: 'last_touch',
+    modelVersion: '1.0.0',
+    windowStart: new Date('2026-03-02T00:00:00Z'),
+    windowEnd: new Date('2026-03-03T00:00:00Z'),
+    dataCutoff,
+    inputHash: hash,
+    outputHash: hash,
+    orders: 1,
+    totals: [
+      {
+        currency: 'USD',
+        orders: 1,
+        attributedOrders: 1,
+        netMinor: '1499',
+        attributedMinor: '1499',
+        overRefundedMinor: '0',
+      },
+    ],
+  }
+  expect(await runs('last_touch')).toEqual([runRow])
+  expect(await runs(null)).toEqual([runRow])
+  expect(await runs('linear')).toEqual([])
+  const report = { ...span, model: 'last_touch', currency: 'USD' } as const
+  expect(await as('api', (tx) => q.attribution.sumByChannel(tx, tenantId, report))).toEqual([
+    { channel: 'email', conversionMicro: 1_000_000n, revenueMinor: 1_499n },
+  ])
+  expect(await as('api', (tx) => q.attribution.findOrder(tx, tenantId, orderKey))).toEqual({
+    orderedAt,
+    currency: 'USD',
+    hasIdentity: true,
+    capturedMinor: 1_999n,
+    refundedMinor: 500n,
+  })
+  expect(await as('api', (tx) => q.attribution.findOrder(tx, tenantId, 'stripe:none'))).toBeUndefined()
+  expect(await as('api', (tx) => q.attribution.listOrderCredits(tx, tenantId, orderKey, day, 'USD'))).toEqual([
+    {
+      model: 'last_touch',
+      modelVersion: '1.0.0',
+      runId: expect.any(String),
+      position: 0,
+      channel: 'email',
+      touchExternalId: 't0',
+      touchedAt: new Date('2026-03-01T10:00:00.456Z'),
+      conversionMicro: 1_000_000n,
+      revenueMinor: 1_499n,
+    },
+  ])
+  const job = { tenantId, from: day, to: '2026-03-04', modelVersion: '1.0.0', requestedBy: tenant.userId }
+  const request = () => as('api', (tx) => q.attribution.upsertRecomputeJob(tx, job))
+  const jobId = await request()
+  const setStatus = (status: 'running' | 'succeeded' | 'failed') =>
+    as('worker', (tx) => q.attribution.setRecomputeStatus(tx, tenantId, jobId, status))
+  const find = () => as('api', (tx) => q.attribution.findRecomputeJob(tx, tenantId, jobId))
+  const jobRow = {
+    jobId,
+    status: 'queued',
+    windowStart: new Date('2026-03-02T00:00:00Z'),
+    windowEnd: new Date('2026-03-05T00:00:00Z'),
+    runCount: 0,
+    requestedAt: expect.any(Date),
+    finishedAt: null,
+  }
+  expect(await find()).toEqual(jobRow)
+  await setStatus('running')
+  expect(await find()).toEqual({ ...jobRow, status: 'running' })
+  await setStatus('failed')
+  expect(await find()).toEqual({ ...jobRow, status: 'failed', finishedAt: expect.any(Date) })
+  await setStatus('succeeded')
+  expect(await find()).toEqual({ ...jobRow, status: 'succeeded', runCount: 1, finishedAt: expect.any(Date) })
+  expect(await request()).toBe(jobId)
+  expect(await find()).toEqual({ ...jobRow, runCount: 1 })
+
+  // revenue
+  const since = new Date('2026-03-01T00:00:00Z')
+  const watermark = (from: Date) => as('api', (tx) => q.revenue.getWatermark(tx, tenantId, from))
+  expect(await watermark(since)).toEqual({ recorded: 3n, newest: expect.any(Date) })
+  expect(await watermark(new Date('2100-01-01T00:00:00Z'))).toEqual({ recorded: 0n, newest: null })
+  const moved = { currency: 'USD', vendor: 'stripe', capturedMinor: 1_999n, refundedMinor: 500n, orders: 1 }
+  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, since))).toEqual([
+    { ...moved, entries: 2, verified: 2, newest: expect.any(Date) },
+  ])
+  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, new Date()))).toEqual([])
+  const noon = new Date('2026-03-29T12:00:00Z')
+  expect(await as('api', (tx) => q.revenue.getStartOfDay(tx, 'Europe/Berlin', noon))).toEqual(
+    new Date('2026-03-28T23:00:00Z'),
+  )
+
+  // health
+  expect(await q.health.isWritable(dbs.api.lookup)).toBe(true)
+  expect(await q.health.getSchemaVersion(dbs.api.lookup)).toMatch(/^\d{4}_/)
+  expect(await q.health.listUnprotectedTables(dbs.api.lookup)).toEqual([])
+  expect(await q.health.roundTripTenantContext(dbs.api)).toBe(true)
+  const probeId = randomUUID()
+  await q.health.askWorker(dbs.api.lookup, probeId)
+  expect(await q.health.findAnswer(dbs.api.lookup, probeId)).toBeUndefined()
+
+  const all = Object.entries(MODULES).flatMap(([name, module]) =>
+    Object.entries(module).flatMap(([key, value]) => (typeof value === 'function' ? [`${name}.${key}`] : [])),
+  )
+  expect([...called].sort()).toEqual(all.sort())
+})
+
+test('every queries.ts there is takes part', () => {
+  const src = new URL('../../src/', import.meta.url)
+  const files = readdirSync(src).filter((folder) => existsSync(new URL(`${folder}/queries.ts`, src)))
+  expect(files.sort()).toEqual(Object.keys(MODULES).sort())
+})
