@@ -23,6 +23,11 @@ const rules: Rule[] = [
     pattern: /\b(?:sk|rk)_live_[0-9a-zA-Z]{16,}|\bwhsec_[0-9a-zA-Z]{24,}/,
     allowed: /^(test|scripts\/demo)\//,
   },
+  // Such a path holds %20 where the folder's name holds a space.
+  {
+    name: 'a file URL taken for a path (fileURLToPath)',
+    pattern: /(?:import\.meta\.url\)|[A-Z]_FILE|[A-Z]_URL)\.pathname/,
+  },
   { name: 'an AWS key', pattern: /\bAKIA[0-9A-Z]{16}\b/ },
   { name: 'a GitHub token', pattern: /\bgh[pousr]_[0-9A-Za-z]{36}\b/ },
   { name: 'a JSON Web Token', pattern: /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/ },

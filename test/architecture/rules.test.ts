@@ -2,13 +2,12 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type ArchitectureReport, checkArchitecture } from '../../scripts/check-architecture.ts'
 
-const RULES_FILE = new URL('../../.dependency-cruiser.cjs', import.meta.url)
-const rules: string[] = createRequire(import.meta.url)(RULES_FILE.pathname).forbidden.map(
-  ({ name }: { name: string }) => name,
-)
+const RULES_FILE = fileURLToPath(new URL('../../.dependency-cruiser.cjs', import.meta.url))
+const rules: string[] = createRequire(import.meta.url)(RULES_FILE).forbidden.map(({ name }: { name: string }) => name)
 
 /** A small tree that keeps every rule, in the project's folders. */
 const GOOD: Record<string, string> = {
