@@ -101,14 +101,19 @@ describe('tenant keys', () => {
 
   test('a webhook secret opens under its own tenant and version only', () => {
     const tenantKey = unwrapTenantKey(ring, wrapped)
-    const sealed = sealWebhookSecret(tenantKey, 'whsec_ä')
-    expect(openWebhookSecret(tenantKey, sealed)).toBe('whsec_ä')
+    const sealed = sealWebhookSecret(tenantKey, 'endpoint-1', 'whsec_ä')
+    expect(openWebhookSecret(tenantKey, 'endpoint-1', sealed)).toBe('whsec_ä')
     expect(sealed.toString('latin1')).not.toContain('whsec')
-    expect(() => openWebhookSecret({ ...tenantKey, tenantId: randomUUID() }, sealed)).toThrow(DecryptionError)
-    expect(() => openWebhookSecret({ ...tenantKey, version: 2 }, sealed)).toThrow(DecryptionError)
-    expect(() => openWebhookSecret({ ...tenantKey, key: randomBytes(32) }, sealed)).toThrow(DecryptionError)
+    expect(() => openWebhookSecret(tenantKey, 'endpoint-2', sealed)).toThrow(DecryptionError)
+    expect(() => openWebhookSecret({ ...tenantKey, tenantId: randomUUID() }, 'endpoint-1', sealed)).toThrow(
+      DecryptionError,
+    )
+    expect(() => openWebhookSecret({ ...tenantKey, version: 2 }, 'endpoint-1', sealed)).toThrow(DecryptionError)
+    expect(() => openWebhookSecret({ ...tenantKey, key: randomBytes(32) }, 'endpoint-1', sealed)).toThrow(
+      DecryptionError,
+    )
     // Another purpose under the same key: the wrapped key is not a secret, nor the other way round.
-    expect(() => openWebhookSecret(tenantKey, wrapped.wrappedKey)).toThrow(DecryptionError)
+    expect(() => openWebhookSecret(tenantKey, 'endpoint-1', wrapped.wrappedKey)).toThrow(DecryptionError)
   })
 
   test('an identity is the same for a visitor within a tenant and another one in every other', () => {

@@ -135,15 +135,24 @@ export function unwrapTenantKey(ring: KeyRing, wrapped: WrappedTenantKey): Tenan
   return { tenantId: wrapped.tenantId, version: wrapped.version, key }
 }
 
-export function sealWebhookSecret(tenantKey: TenantKey, secret: string): Buffer {
+/** Bound to its endpoint: moved to another one, of the same tenant too, it does not open. */
+export function sealWebhookSecret(tenantKey: TenantKey, endpointId: string, secret: string): Buffer {
   const { tenantId, version, key } = tenantKey
-  return seal(derive(key, 'skeldir/webhook-secret/v1'), Buffer.from(secret), place(tenantId, 'webhook-secret', version))
+  return seal(
+    derive(key, 'skeldir/webhook-secret/v1'),
+    Buffer.from(secret),
+    place(tenantId, `webhook-secret/${endpointId}`, version),
+  )
 }
 
 /** Throws DecryptionError. */
-export function openWebhookSecret(tenantKey: TenantKey, sealed: Buffer): string {
+export function openWebhookSecret(tenantKey: TenantKey, endpointId: string, sealed: Buffer): string {
   const { tenantId, version, key } = tenantKey
-  return open(derive(key, 'skeldir/webhook-secret/v1'), sealed, place(tenantId, 'webhook-secret', version)).toString()
+  return open(
+    derive(key, 'skeldir/webhook-secret/v1'),
+    sealed,
+    place(tenantId, `webhook-secret/${endpointId}`, version),
+  ).toString()
 }
 
 /**

@@ -43,7 +43,7 @@ export async function createEndpoint(
   const { endpointId, createdAt } = await inTenant(ctx.db.main, ctx, async (tx) => {
     const tenantKey = unwrapTenantKey(ctx.keys, await getTenantKey(tx, ctx.tenantId))
     const row = await insertEndpoint(tx, { tenantId: ctx.tenantId, vendor, name, mode, shopDomain, endpointKey })
-    const sealed = sealWebhookSecret(tenantKey, request.secret)
+    const sealed = sealWebhookSecret(tenantKey, row.endpointId, request.secret)
     await insertSecret(tx, {
       tenantId: ctx.tenantId,
       endpointId: row.endpointId,
@@ -93,7 +93,7 @@ function open(ctx: RequestContext, endpoint: EndpointRow) {
   const tenantKey = unwrapTenantKey(ctx.keys, { tenantId, version, wrappingKid, wrappedKey })
   const identity = identityHasher(tenantKey)
   return {
-    secrets: endpoint.sealedSecrets.map((sealed) => openWebhookSecret(tenantKey, sealed)),
+    secrets: endpoint.sealedSecrets.map((sealed) => openWebhookSecret(tenantKey, endpoint.endpointId, sealed)),
     identityOf: (visitorId: string) => identity(visitorId).toString('hex'),
   }
 }
@@ -199,8 +199,7 @@ function enter(ctx: TenantContext, event: StoredEvent, facts: Fact[]): Promise<s
       if (fact.kind === 'order') await insertOrderFact(tx, ctx.tenantId, event.eventId, fact)
       else if ((await insertLedgerEntry(tx, ctx.tenantId, event, fact)) === 'conflict') contradiction ??= fact.entryKey
     }
-    const orderedAt = facts.flatMap((fact) => (fact.kind === 'order' ? [fact.orderedAt] : []))
-    await requestRecomputeOf(tx, ctx, { orderKeys: facts.map(({ orderKey }) => orderKey), times: orderedAt })
+    await requestRecomputeOf(tx, ctx, { orderKeys: facts.map(({ orderKey }) => orderKey), times: [] })
     return contradiction
   })
 }

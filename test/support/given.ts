@@ -101,7 +101,7 @@ export async function givenSecret(
     [tenantId],
   )
   if (row === undefined) throw new Error('the tenant has no key')
-  const sealed = sealWebhookSecret(unwrapTenantKey(platform.ctx.keys, { tenantId, ...row }), secret)
+  const sealed = sealWebhookSecret(unwrapTenantKey(platform.ctx.keys, { tenantId, ...row }), endpointId, secret)
   await platform.query(
     'insert into webhook_secrets (tenant_id, endpoint_id, key_version, sealed, not_after) values ($1, $2, $3, $4, $5)',
     [tenantId, endpointId, row.version, sealed, notAfter],
