@@ -29,6 +29,13 @@ export async function listUnprotectedTables(lookup: Lookup): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
+/** Whether the role of this process could see past the policies: then they protect nobody. */
+export async function canBypassPolicies(lookup: Lookup): Promise<boolean> {
+  const { rows } = await sql<{ can: boolean }>`
+    select rolsuper or rolbypassrls as can from pg_roles where rolname = current_user`.execute(lookup)
+  return rows[0]?.can !== false
+}
+
 /** Whether a tenant's context set in a transaction is seen by it and gone afterwards, on the same kind of connection. */
 export async function roundTripTenantContext(db: Database): Promise<boolean> {
   const tenantId = randomUUID()

@@ -5,6 +5,7 @@ import { newestMigration } from '../db/migrate.ts'
 import { ProblemError, type ProblemItem } from '../problem/problem.ts'
 import {
   askWorker,
+  canBypassPolicies,
   findAnswer,
   getSchemaVersion,
   isWritable,
@@ -41,6 +42,8 @@ export async function checkReadiness(ctx: AppContext): Promise<Check[]> {
         throw new CheckFailed(`The database is at ${actual ?? 'nothing'}, this code needs ${expected}.`)
     }),
     tryCheck(ctx, 'row_level_security', async () => {
+      if (await canBypassPolicies(lookup))
+        throw new CheckFailed('The role in DATABASE_URL is not bound by row level security.')
       const open = await listUnprotectedTables(lookup)
       if (open.length > 0) throw new CheckFailed(`Row level security is not forced on: ${open.join(', ')}.`)
     }),

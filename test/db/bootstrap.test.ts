@@ -54,7 +54,9 @@ test('two at once do not disturb each other', async ({ onTestFinished }) => {
   expect(first).toEqual(second)
 })
 
-test('nobody but the roles of the platform may connect', async ({ onTestFinished }) => {
+test('nobody but the roles of the platform may connect, and no runtime role may make schemas or temporary tables', async ({
+  onTestFinished,
+}) => {
   const options = settings()
   const { adminUrl, database } = options
   const stranger = `test_stranger_${randomUUID().slice(0, 8)}`
@@ -73,6 +75,12 @@ test('nobody but the roles of the platform may connect', async ({ onTestFinished
     [database],
   )
   expect(may.map(({ role }) => role)).toEqual([...RUNTIME_ROLES, 'skeldir_migrator'].sort())
+  const temporary = await ask(
+    adminUrl,
+    "select rolname from pg_roles where rolname = any ($1) and has_database_privilege(rolname, $2, 'temp, create')",
+    [RUNTIME_ROLES, database],
+  )
+  expect(temporary).toEqual([])
 })
 
 test('keeps one password per role where each has its own, whatever stands in it', () => {

@@ -373,6 +373,7 @@ test('every function of every queries.ts runs, and gives what its type says', as
   expect(await q.health.isWritable(dbs.api.lookup)).toBe(true)
   expect(await q.health.getSchemaVersion(dbs.api.lookup)).toMatch(/^\d{4}_/)
   expect(await q.health.listUnprotectedTables(dbs.api.lookup)).toEqual([])
+  expect(await q.health.canBypassPolicies(dbs.api.lookup)).toBe(false)
   expect(await q.health.roundTripTenantContext(dbs.api)).toBe(true)
   const probeId = randomUUID()
   await q.health.askWorker(dbs.api.lookup, probeId)

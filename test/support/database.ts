@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
-import { type RuntimeRole, toUrl } from '../../src/db/bootstrap.ts'
+import { RUNTIME_ROLES, type RuntimeRole, toUrl } from '../../src/db/bootstrap.ts'
 
 export const TEMPLATE = 'skeldir_template'
 
@@ -26,6 +26,10 @@ export async function createTestDatabase({ empty = false }: { empty?: boolean } 
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const origin = empty ? 'template0' : TEMPLATE
   await asAdmin(adminUrl, `create database ${name} owner skeldir_owner template ${origin}`)
+  // What bootstrap-db does; a clone does not take over the rights on the database itself.
+  const roles = [...RUNTIME_ROLES, 'skeldir_migrator'].join(', ')
+  await asAdmin(adminUrl, `revoke all on database ${name} from public`)
+  await asAdmin(adminUrl, `grant connect on database ${name} to ${roles}`)
   const own = new URL(adminUrl)
   own.pathname = `/${name}`
   return {
