@@ -21,6 +21,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attribution/explain/{entity_type}/{entity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a figure came about
+         * @description Explains one figure from the stored data alone, without a language model: the credits of an order with each touchpoint that counted or was left out, the orders behind a channel, or the two sides of a discrepancy. Amounts are in minor units of the named currency; `parts` and `rest` sum exactly to `total`. An order or a discrepancy is explained as a whole, whatever the window. A channel-level model is refused for an order with `model_not_order_level`. For every role.
+         */
+        get: operations["explainAttributionEntity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The attribution models and their settings
+         * @description Lists the models that the platform offers, each with the version and the parameters that hold for the tenant now, in a fixed order. A model whose `order_level` is false divides the revenue of channels and has no answer about a single order. For every role.
+         */
+        get: operations["listAttributionModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/models/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each model says about each channel
+         * @description Divides the net revenue of one window by every model that the tenant has a run of, channel by channel, and sets each against the `baseline`. Amounts are in minor units of `currency`; for each model the channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis. Return on spend and cost per acquisition are given where spend in this currency is known. An interval tells how far chance may move a share; it says nothing about cause. For every role.
+         */
+        get: operations["compareAttributionModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/attribution/orders/{order_id}/credits": {
         parameters: {
             query?: never;
@@ -33,6 +93,166 @@ export interface paths {
          * @description Shows for each model how one order's net revenue is divided over its touchpoints. Amounts are in minor units of the order's currency; the credits of a model sum exactly to the net revenue, and their weights and conversions to 1. For every role.
          */
         get: operations["getOrderCredits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create or change a connection
+         * @description Stores which account of a platform belongs to the tenant. The pair of `platform` and `platform_account_id` names the connection: the first request makes it, a later one changes what it states, so that a repetition does no harm. A connection without credentials is `pending`. Credentials are stored apart, by `upsertPlatformCredentials` or by OAuth. For managers.
+         */
+        post: operations["upsertPlatformConnection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-connections/{platform}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A connection to a platform
+         * @description Shows the connection to one account. Without `platform_account_id` it is the one that was changed last; `platform_account_ids` names them all. Credentials are never shown. For every role.
+         */
+        get: operations["getPlatformConnection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store credentials of a connection
+         * @description Replaces the credentials of a connection that exists. For platforms without OAuth, and for tokens that were made elsewhere. They are stored encrypted and never shown again. For managers.
+         */
+        post: operations["upsertPlatformCredentials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-oauth/{platform}/authorize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the authorization at a platform
+         * @description Answers with the address at which the user agrees to the access; open it in the same browser. It carries a `state` of 32 random bytes that works once, for ten minutes, for this user, this platform and this browser (the cookie), and a PKCE challenge (S256) where the platform takes one; the verifier never leaves the server. The platform returns to `redirect_uri`, which must be on the server's list for the platform. Which accounts were granted is asked of the platform afterwards. A platform without OAuth, or at which this server has no client, is answered 404. For managers.
+         */
+        post: operations["initiateProviderOAuthAuthorization"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-oauth/{platform}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return from the platform
+         * @description Where the platform sends the user's browser. No access token is needed: `state`, together with the cookie of `initiateProviderOAuthAuthorization`, says for whom the handshake was started, and is used up by the first request. The code is exchanged with the PKCE verifier and the very `redirect_uri` of the start, the tokens are stored encrypted, and the browser is sent to the console. If the user refused, it is sent there too. Parameters that are not listed are ignored (RFC 6749, section 4.1.2). Public, and throttled by address.
+         */
+        get: operations["completeProviderOAuthCallback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-oauth/{platform}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the authorization at a platform
+         * @description Destroys the stored tokens at once, and withdraws open handshakes. The platform is then told by a job, which goes on trying while it does not answer. Without `platform_account_id` all accounts of the platform are disconnected. A repetition changes nothing. For managers.
+         */
+        post: operations["disconnectProviderOAuth"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-oauth/{platform}/refresh-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the refresh of the tokens goes
+         * @description Says when the access token was last renewed, when that is due again and what the last failure was. Without `platform_account_id` it is the connection that was changed last. For every role.
+         */
+        get: operations["getProviderOAuthRefreshState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/platform-oauth/{platform}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * State of an authorization
+         * @description Says how far the authorization of an account is, from the stored data alone; the platform is not asked. Without `platform_account_id` it is the connection that was changed last, and `not_connected` where there is none. For every role.
+         */
+        get: operations["getProviderOAuthStatus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -81,6 +301,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attribution/revenue/realtime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Revenue since the start of the day, at its former path
+         * @deprecated
+         * @description Deprecated: use `getRealtimeRevenueV1`, which takes the same parameters and gives the same answer, entity tag included. For every role.
+         */
+        get: operations["getRealtimeRevenue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/admin/membership-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the role of a member
+         * @description Gives a member of the tenant another role and revokes the tokens that carry the old one. The same role again changes nothing. The last admin keeps the role. A user who is not a member of the tenant is answered 404. For admins.
+         */
+        post: operations["adminUpdateMembershipRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/admin/rbac-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that the caller is an admin
+         * @description Reads the caller's membership from the database and answers with its role: 200 for an admin, 403 for every other member. For admins.
+         */
+        get: operations["adminRbacCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/admin/token-cutoff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke the tokens of a member
+         * @description Makes every token invalid that the member got in this tenant until `tokens_invalid_before`, access and refresh tokens alike, on all processes within seconds. The cutoff never moves back: of the old and the new one, the later holds. A user who is not a member of the tenant is answered 404. For admins.
+         */
+        post: operations["adminRevokeTokensBefore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/invites/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invitation to a tenant
+         * @description Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has no account yet chooses the password here; who has one gives the password of that account. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by address.
+         */
+        post: operations["acceptInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -96,6 +417,106 @@ export interface paths {
          */
         post: operations["login"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the session of the access token
+         * @description Revokes the access token and every refresh token of its session, the ones already exchanged included. Other sessions of the user go on. For every role.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change one's own password
+         * @description Sets a new password for the caller's account and ends all of its other sessions, in every tenant; the session of this request goes on. A wrong current password is answered 422, not 401, since the access token is valid. For every role.
+         */
+        post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a refresh token for new tokens
+         * @description Answers with a new access token and a new refresh token of the same session; the old refresh token is used up. The role is read afresh. To survive a lost answer, the token used last works for 10 more seconds and gives the same successor. Any older one ends the whole session, since somebody else may hold it. A token that is unknown, expired, revoked or used up gets the same 401. The credential is the token in the body and nothing else; throttled by address.
+         */
+        post: operations["refreshToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's sessions
+         * @description Lists the sessions of the caller in this tenant that still run, the one used last first. For every role.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one of the caller's sessions
+         * @description Revokes all tokens of one session of the caller. A session that has ended, or is somebody else's, is answered 404. For every role.
+         */
+        delete: operations["revokeSession"];
         options?: never;
         head?: never;
         patch?: never;
@@ -121,6 +542,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/budget/optimize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask how to divide an advertising budget
+         * @description Queues an optimization and answers at once with the job; poll it at `Location`. The division is calculated, not written by a language model: response curves are fitted to spend and verified revenue by week, and a deterministic solver divides the budget. Only the text about it may come from a language model; where that might cost more than what is left, the request is refused with `budget_exceeded`. All amounts must have the currency of `total_budget`. For managers.
+         */
+        post: operations["createBudgetOptimization"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/budget/recommendations/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A budget optimization and its result
+         * @description Shows a job of `createBudgetOptimization`. `status` says which fields have a value: `result` once it is `succeeded`, `error` if it is `failed`. Where the outcome is `insufficient_data`, `allocations` is empty, and `unallocated` and `expected` are null. Otherwise the recommended amounts and `unallocated` sum exactly to `total_budget`. For every role.
+         */
+        get: operations["getBudgetRecommendation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries that could not be used
+         * @description Lists verified deliveries that could not be turned into facts, the newest first. Nothing of the sort is dropped: it is mended and replayed, or closed with a reason. For managers.
+         */
+        get: operations["listDeadEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-events/{dead_event_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A dead event in detail
+         * @description Shows why the delivery could not be used, what was kept of it and which replays took it. Personal data were removed before it was stored, and what was kept is itself removed when the tenant's retention ends. For managers.
+         */
+        get: operations["getDeadEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-events/{dead_event_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a dead event
+         * @description Closes a pending dead event without a replay: `resolved` where it was mended by other means, `abandoned` where it is given up. It stays in the list, with the reason. One that is closed already, or that a replay is at work on, is answered 409. For managers.
+         */
+        post: operations["resolveDeadEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-events/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try dead events again
+         * @description Reads the kept fields of the pending dead events that fit the filter once more, with the rules of today: those that now fit become events and count once, as if they had just arrived; the others stay dead. `dry_run: true` changes nothing and says what a run would do to revenue, for each currency. A run goes on in the background; `Location` lists what it took. At most 10,000 dead events at a time, the oldest first. For managers.
+         */
+        post: operations["replayDeadEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Errors of the browsers
+         * @description Lists the errors that browsers of the tenant's members reported and that are not older than its retention, the one seen last first. For admins.
+         */
+        get: operations["listErrors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report an error of the browser
+         * @description Stores an error that a page of the console met, for the admins of the caller's tenant. Equal errors of one release are counted and not stored again, so sending a report twice does no harm beyond the count. The query and fragment of `url`, and whatever looks like a secret or an e-mail address in the texts, are dropped before anything is stored; of the `User-Agent` only browser and system remain. Limited to 30 reports a minute for each user. For every role.
+         */
+        post: operations["logError"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/collect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record touchpoints from the browser
+         * @description Stores what a web page of the tenant saw of one visitor: up to 50 touchpoints, each judged by itself as in `ingestTouchpoints`. The channel follows from the page's URL and the referrer by the tenant's channel rules; then both are dropped, and only campaign fields and the kind of click id remain. The credential is the publishable key in the body, and nowhere else, because `navigator.sendBeacon` sends no headers of its own: pass it the JSON as a string, which goes out as `text/plain;charset=UTF-8` without a preflight; `fetch` may also send `application/json`, with one. `Origin` must be one of the tenant's allowed origins and is then named in `Access-Control-Allow-Origin`; credentials are not allowed, since no cookie is read. An unknown, expired or revoked key, or one without the scope `events:collect`, is answered 401. Public, and throttled by key and by address.
+         */
+        post: operations["collectBrowserTouchpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record conversions of the tenant's own systems
+         * @description Stores up to 500 purchases and refunds that no connected vendor reports, such as sales in a shop or by telephone, and answers for each of them, in request order. A `conversion_id` is recorded once per tenant for good: the same conversion again is a `duplicate`, other content under the same id is rejected as `conflict`. A refund names the order of its purchase and may arrive before it. Amounts are positive, in minor units of one currency. No vendor's signature vouches for these amounts, so figures that contain them are not `verified`. For servers that hold a tenant key with the scope `events:write`.
+         */
+        post: operations["ingestConversions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/spend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record what advertising cost
+         * @description Stores up to 1,000 rows, each the cost of one channel, source and campaign on one day, and answers for each of them, in request order. The same day, channel, source, campaign and currency again with other figures replaces them for the reports from then on; the earlier figures are kept. Send JSON, or CSV with a header row: `date`, `channel`, `source` and `amount_minor`, `currency`, and optionally `campaign`, `impressions`, `clicks`, in any order (RFC 4180, UTF-8). Amounts are whole minor units in both. A CSV row that breaks the rules is rejected by itself; in JSON it is 422. For managers, and for servers that hold a tenant key with the scope `spend:write`.
+         */
+        post: operations["ingestSpend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events/touchpoints": {
         parameters: {
             query?: never;
@@ -135,6 +776,678 @@ export interface paths {
          * @description Stores up to 500 touchpoints and answers for each of them, in request order; one that is refused does not hold up the others. An `event_id` is recorded once per tenant for good: the same touchpoint again is a `duplicate`, other content under the same id is rejected as `conflict`. A touchpoint with personal data in its text fields is rejected and not stored. For servers that hold a tenant key with the scope `events:write`.
          */
         post: operations["ingestTouchpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export revenue as CSV
+         * @description As `exportRevenue` with `format=csv`. For every role.
+         */
+        get: operations["exportCSV"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/excel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export revenue as XLSX
+         * @description As `exportRevenue` with `format=xlsx`: the rows on the first sheet with numeric amounts, the manifest on the second. For every role.
+         */
+        get: operations["exportExcel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a large export
+         * @description Queues an export of any size and answers at once with the job; poll it at `Location`, then fetch the file with `downloadExport`. All rows are as of one instant. Job and file are deleted 7 days after the job has ended. For managers.
+         */
+        post: operations["createExportJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A large export and its manifest
+         * @description Shows a job of `createExportJob`. `result` has a value once it is `succeeded`, `error` if it is `failed`. For every role.
+         */
+        get: operations["getExportJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/jobs/{job_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch the file of a large export
+         * @description Gives the file in the format that the job was created with; `Accept` must allow it. Its bytes have the length and the SHA-256 that `getExportJob` states. A job that has not succeeded is answered 409, one that was deleted 404. For every role.
+         */
+        get: operations["downloadExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export revenue as JSON
+         * @description As `exportRevenue` with `format=json`. For every role.
+         */
+        get: operations["exportJSON"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/export/revenue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export revenue by day and channel
+         * @description Gives the net revenue of each day, channel and currency, by one model, as a file. `format` chooses the file; without it `Accept` does, and without both it is CSV. A `format` that `Accept` excludes is answered 406. The rows sum exactly to the net revenue of the window, `(unattributed)` included, unless `channels` leaves some out. At most 50,000 rows; `createExportJob` takes more. For every role.
+         */
+        get: operations["exportRevenue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Jobs that failed for good
+         * @description Lists the jobs of the tenant that failed in their last attempt, the newest failure first. A job stays in the list after it was redriven or closed; filter by `status` for those that wait for somebody. For managers.
+         */
+        get: operations["listFailedJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed-jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A failed job in detail
+         * @description Shows the job with its data, each failure and what was done since. Secrets and personal data are left out of data and messages. For managers.
+         */
+        get: operations["getFailedJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed-jobs/{job_id}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a failed job again
+         * @description Queues the job once more with the same data and all of its retries; its effects happen once, however often it runs. The job is `in_progress` until it succeeds (`resolved`) or fails again (`pending`). One that is not pending, or whose data has been removed, is answered 409. For managers.
+         */
+        post: operations["redriveFailedJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/failed-jobs/{job_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a failed job without running it
+         * @description Marks the job as mended by other means (`resolved`) or given up (`abandoned`), with a reason for the audit log. A job that is not pending is answered 409. For managers.
+         */
+        post: operations["resolveFailedJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How is the service?
+         * @description Measures the parts of the service and sums them up: `healthy`, or `degraded` where requests are answered but a part is slow or away, such as the workers. Where requests cannot be answered it is 503. The measurement is at most one second old. Public.
+         */
+        get: operations["getHealthStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health/detailed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How is the service, in figures?
+         * @description The status with the figures behind it: database, queues, workers and the requests of the process that answers, over the last minute. All durations are in milliseconds or seconds as their names say; what could not be measured is null. The figures are of the whole service and never of one tenant. For every role.
+         */
+        get: operations["getDetailedHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/investigations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a question about the figures
+         * @description Queues an investigation and answers at once; poll it at `Location`. It runs for at most 60 seconds, asks the database at most 10 times, each time through one of this API's own reports, and costs at most `max_cost_micro_usd`, which is reserved before it starts. What it finds waits for a manager's review. The question is stored encrypted and deleted when the investigation ends. For managers.
+         */
+        post: operations["createInvestigation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/investigations/{investigation_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve what an investigation found
+         * @description Completes an investigation that is `in_review`, not before `review_opens_at`: 45 seconds are left for reading. One that is `completed` already is answered as it is; in every other state the answer is 409. For managers.
+         */
+        post: operations["approveInvestigation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/investigations/{investigation_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End an investigation without a result
+         * @description Cancels an investigation that is `queued`, `running` or `in_review`. A call to a language model that is under way is aborted and paid for; what it found is deleted. One that is `cancelled` already is answered as it is; in every other state the answer is 409. For managers.
+         */
+        post: operations["cancelInvestigation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/investigations/{investigation_id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An investigation and what it found
+         * @description Shows an investigation. `status` goes from `queued` to `running` to `in_review` to `completed`; `cancelled`, `failed` and `timed_out` end it early. `result` has a value in `in_review` (not yet checked by a person) and `completed`; `current_step` in `running`; `question` until the end; `error` in `failed` and `timed_out`. For every role.
+         */
+        get: operations["getInvestigationStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/llm/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what the language models may be used for and cost
+         * @description Replaces each setting that the body names; the others stay. It holds for every call that starts afterwards; calls under way are settled as they were reserved. A limit below what is spent already refuses every further call. No limit may exceed the server's own. `getLlmUsage` shows the policy. For managers.
+         */
+        patch: operations["updateLlmPolicy"];
+        trace?: never;
+    };
+    "/api/llm/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the language models cost
+         * @description Shows the limits and what was spent and reserved in a month (UTC), for the tenant, the caller and the current hour, with the calls by feature and by model. Costs are micro-USD. `spent` and `reserved` together never exceed a limit, unless it was lowered afterwards. For every role.
+         */
+        get: operations["getLlmUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/discrepancies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The single differences, each with its reason
+         * @description Lists what makes up the differences of the window, the latest day first: one item for each order or claim that does not match, and for a claim total that the platform does not break down one item per campaign and day. With the same window, currency and basis the items of a platform sum exactly to its difference. Amounts are in minor units of `currency`. For every role.
+         */
+        get: operations["listDiscrepancies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/platform/{platform_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Claims of one platform against the ledger
+         * @description Compares for the window what the platform claims with the verified orders in which it took part, in total and day by day; the days sum exactly to the total, and the amounts of the reasons to the difference. Amounts are in minor units of `currency`. For every role.
+         */
+        get: operations["getPlatformReconciliationStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Claims of all platforms against the ledger
+         * @description Compares for the window what each connected platform claims with the verified orders in which it took part. `difference` is claimed less verified, and the amounts of the reasons sum to it exactly. Amounts are in minor units of `currency`; claims in another currency are converted at the stored rate of their day. For every role.
+         */
+        get: operations["getReconciliationStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch claims from platforms and compare again
+         * @description Queues a sync and answers at once with it; poll it at `Location`. It fetches what the platforms claim for the days given and compares them with the ledger again. Days are UTC, both ends inclusive, at most 92 of them. For managers.
+         */
+        post: operations["triggerSync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/sync/{sync_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Progress of a sync
+         * @description Reports a sync that `triggerSync` accepted, platform by platform. For every role.
+         */
+        get: operations["getSync"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tenant and its settings
+         * @description Shows the tenant of the access token with all of its settings. Send the `ETag` back in `If-Match` to change them, or in `If-None-Match` to be answered 304 while nothing changed. For admins.
+         */
+        get: operations["getTenant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change settings of the tenant
+         * @description Replaces each setting that the body names, as a whole; the others stay. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue definition or other channel rules get the next version, which holds for what is calculated from then on; each figure names the versions that it was calculated with. For admins.
+         */
+        patch: operations["updateTenantSettings"];
+        trace?: never;
+    };
+    "/api/tenant/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The API keys of the tenant
+         * @description Lists all keys, the newest first, expired and revoked ones included. The keys themselves are not shown; `prefix` tells them apart. For admins.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Create an API key
+         * @description Makes a key for the `X-Skeldir-Tenant-Key` header of the tenant's servers. Only its hash is kept, so the answer is the only place that shows the key. A key with the scope `events:collect` is publishable: it may stand in a web page, has no other scope, and can do nothing but add touchpoints by `collectBrowserTouchpoints`. For admins.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenant/api-keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description The key stops working on all processes within seconds; it stays in the list. A key that was revoked before is answered 404. For admins.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenant/audit-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done in the tenant, and by whom
+         * @description Lists administrative acts, the newest first: changes of settings, members, roles, keys, endpoints and connections, redriven jobs, replays, erasures. Entries are never changed or removed, and hold no secrets. For admins.
+         */
+        get: operations["getAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenant/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The members of the tenant
+         * @description Lists the members and the people whose invitation is still open, in order of the e-mail address. For admins.
+         */
+        get: operations["listMembers"];
+        put?: never;
+        /**
+         * Invite somebody to the tenant
+         * @description Makes an invitation for an e-mail address. The answer carries its token once; hand it to the person, who gives it to `acceptInvite` within seven days. Inviting somebody again whose invitation is open replaces it: the earlier token no longer works. Whether the address has an account elsewhere is not told. For admins.
+         */
+        post: operations["inviteMember"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenant/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member or withdraw an invitation
+         * @description Ends the membership, and with it all of the member's tokens of this tenant; or withdraws the open invitation. The account itself stays. The last admin cannot be removed. For admins.
+         */
+        delete: operations["removeMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/explain/{entity_type}/{entity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A figure explained in words
+         * @description Explains a figure in a short text. The figures come from the database, by the same window, model, time zone, currency and basis as in the reports; the language model only words them, and every number in the text is cited and checked. The same figures get the same text from the cache, at no cost. If the model is late, fails, or writes a number that is not in the figures, the built-in narrator answers instead. Where the text may cost more than what is left and the policy does not fall back, the answer is `budget_exceeded`. An order is not explained by a channel-level model. For every role.
+         */
+        get: operations["getEntityExplanation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revenue/daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Revenue day by day
+         * @description Sums the ledger for each day of the window, days without an entry included, in the report's time zone. The days sum exactly to the totals, and `bridge` leads from one basis to the other. Amounts are in minor units of `currency`; other currencies are listed apart and not converted. For every role.
+         */
+        get: operations["getDailyRevenue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revenue/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The entries of the ledger
+         * @description Lists the ledger, which is only ever added to: a correction is an entry of its own. Each entry names the signed delivery that proves it. Amounts are in minor units of the entry's currency, what left the tenant below 0. With `sort=recorded` and `recorded_since` the list serves as a feed of what is new. For every role.
+         */
+        get: operations["listLedgerEntries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -168,13 +1481,157 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The endpoints for webhooks
+         * @description Lists the tenant's endpoints, the newest first, with the time of the last delivery that was verified: an endpoint that has fallen silent is a sign that the vendor switched it off. Secrets are not shown. For managers.
+         */
+        get: operations["listWebhookEndpoints"];
         put?: never;
         /**
          * Create an endpoint for a vendor's webhooks
          * @description Makes an address of its own for one vendor account or shop, and stores the vendor's signing secret encrypted; it is never shown again. Enter `delivery_url` at the vendor. Deliveries to a test endpoint are kept apart from live revenue. For managers.
          */
         post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an endpoint
+         * @description The address stops working on all processes within seconds and its secrets are destroyed; later deliveries get 401. What was received stays. Remove the webhook at the vendor first, since no vendor is told. For managers.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpoint_id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of an endpoint
+         * @description Stores the vendor's new signing secret, encrypted; it is never shown again. The former one stays valid for `overlap_seconds`, so that deliveries which are under way still verify. At most two secrets are valid at a time: a further rotation ends the eldest at once. To send the current secret again changes nothing. For managers.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/paypal/in/{endpoint_key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a PayPal event
+         * @description Takes every event type of one webhook of PayPal. The signature is checked over the bytes as they arrived, before anything is parsed, with a certificate that is fetched from PayPal alone; an unknown endpoint and a missing or wrong signature get the same 401. PayPal signs with the id of the webhook; the one of its simulator is never accepted. The HTTP layer does not validate the body, the vendor's headers, `Accept` or `Content-Type`: a verified body is judged by its event type, and what cannot be used is answered 200 with `result: dead`, since a retry could not mend it. Personal data are removed before anything is stored; an event counts once however often it is delivered. PayPal states amounts as decimal strings in major units, and refunds with either sign. Called by PayPal.
+         */
+        post: operations["receivePaypalWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/paypal/payment/capture/completed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive PAYMENT.CAPTURE.COMPLETED of PayPal
+         * @description Takes `PAYMENT.CAPTURE.COMPLETED` only; an event of another type becomes a dead event. The key names the tenant, and the signature must fit a live secret of one of the tenant's PayPal endpoints; else 401. Prefer `receivePaypalWebhook`, since PayPal cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["paypalPaymentCaptureCompleted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/paypal/payment/sale/refunded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive PAYMENT.SALE.REFUNDED of PayPal
+         * @description Takes `PAYMENT.SALE.REFUNDED` only; an event of another type becomes a dead event. The amount counts without its sign, which is not stable. The key names the tenant, and the signature must fit a live secret of one of the tenant's PayPal endpoints; else 401. Prefer `receivePaypalWebhook`, since PayPal cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["paypalSaleRefunded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/paypal/sale_completed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive PAYMENT.SALE.COMPLETED of PayPal
+         * @description Takes `PAYMENT.SALE.COMPLETED` only; an event of another type becomes a dead event. It comes of classic payments and of subscriptions. The key names the tenant, and the signature must fit a live secret of one of the tenant's PayPal endpoints; else 401. Prefer `receivePaypalWebhook`, since PayPal cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["paypalSaleCompleted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/shopify/checkouts/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive checkouts/update of Shopify
+         * @description Takes `checkouts/update` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. It carries no revenue; it tells where a later order came from. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["shopifyCheckoutUpdated"];
         delete?: never;
         options?: never;
         head?: never;
@@ -201,6 +1658,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/shopify/order_create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive orders/create of Shopify
+         * @description Takes `orders/create` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The order is placed, which is not yet money. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["shopifyOrderCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/shopify/orders/paid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive orders/paid of Shopify
+         * @description Takes `orders/paid` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is `total_price`, as it was at the purchase. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["shopifyOrderPaid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/shopify/refunds/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive refunds/create of Shopify
+         * @description Takes `refunds/create` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is the sum of the transactions of kind `refund` with status `success`; the lines only explain it. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["shopifyRefundCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/charge/refunded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive charge.refunded of Stripe
+         * @description Takes `charge.refunded` only; an event of another type becomes a dead event. The refund is the growth of `amount_refunded` since `previous_attributes`, so the order of arrival does not matter. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
+         */
+        post: operations["stripeChargeRefunded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/charge/succeeded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive charge.succeeded of Stripe
+         * @description Takes `charge.succeeded` only; an event of another type becomes a dead event. Money counts once it is captured, and once for a charge and its payment intent. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
+         */
+        post: operations["stripeChargeSucceeded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/stripe/in/{endpoint_key}": {
         parameters: {
             query?: never;
@@ -215,6 +1772,147 @@ export interface paths {
          * @description Takes every event type of one Stripe endpoint. The signature is checked over the bytes as they arrived, before anything is parsed; an unknown endpoint, a missing or wrong signature and a timestamp more than 300 seconds away get the same 401. The HTTP layer does not validate the body, `Accept` or `Content-Type`: a verified body is judged by its event type, and what cannot be used is answered 200 with `result: dead`, since a retry could not mend it. Personal data are removed before anything is stored; an event counts once however often it is delivered. Stripe states amounts in minor units. Called by Stripe.
          */
         post: operations["receiveStripeWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/payment_intent_succeeded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive payment_intent.succeeded of Stripe (old path)
+         * @deprecated
+         * @description Does what `stripePaymentIntentSucceeded` does, at a path that ends with the day in `Sunset`. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
+         */
+        post: operations["stripePaymentIntentSucceededLegacy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/payment_intent/succeeded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive payment_intent.succeeded of Stripe
+         * @description Takes `payment_intent.succeeded` only; an event of another type becomes a dead event. It is the same money as its charge and counts once. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
+         */
+        post: operations["stripePaymentIntentSucceeded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/woocommerce/in/{endpoint_key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a WooCommerce webhook
+         * @description Takes every topic of one webhook of WooCommerce; the topic stands in `X-WC-Webhook-Topic`. The signature is checked over the bytes as they arrived, before anything is parsed; an unknown endpoint and a missing or wrong signature get the same 401. One body is taken unsigned: the ping `webhook_id=<number>` that WooCommerce sends, form-encoded, before it activates a webhook. At an endpoint that exists it is answered 200 with `result: ignored`, nothing is stored, and pings are limited in number (429). The HTTP layer does not validate the body, the vendor's headers, `Accept` or `Content-Type`: a verified body is judged by its topic, and what cannot be used is answered 200 with `result: dead`. WooCommerce does not send a delivery again, builds the body when it sends it, and switches a webhook off after more than five failures in a row. Personal data are removed before anything is stored; a delivery counts once however often it arrives. Amounts are decimal strings in major units. Called by WooCommerce.
+         */
+        post: operations["receiveWoocommerceWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/woocommerce/order_completed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a completed order of WooCommerce
+         * @description WooCommerce itself has no such topic: the path is for relays and plug-ins that send one message for each change of status. The body is an order, and it must say `status: completed`; the money counts once, at `date_paid_gmt`. The key names the tenant, and the signature must fit a live secret of one of the tenant's WooCommerce endpoints; else 401. Prefer `receiveWoocommerceWebhook`, since WooCommerce cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["woocommerceOrderCompleted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/woocommerce/order/created": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive order.created of WooCommerce
+         * @description Takes `order.created` only; where `X-WC-Webhook-Topic` is sent and says otherwise, the delivery becomes a dead event. The order may be paid already, since the body is built when it is sent. The key names the tenant, and the signature must fit a live secret of one of the tenant's WooCommerce endpoints; else 401. Prefer `receiveWoocommerceWebhook`, since WooCommerce cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["woocommerceOrderCreated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/woocommerce/order/refunded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a refunded order of WooCommerce
+         * @description WooCommerce itself has no such topic: the path is for relays and plug-ins that send one message for each change of status. The body is an order, and each entry of `refunds` that is not known yet counts. The key names the tenant, and the signature must fit a live secret of one of the tenant's WooCommerce endpoints; else 401. Prefer `receiveWoocommerceWebhook`, since WooCommerce cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["woocommerceOrderRefunded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/woocommerce/order/updated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive order.updated of WooCommerce
+         * @description Takes `order.updated` only; where `X-WC-Webhook-Topic` is sent and says otherwise, the delivery becomes a dead event. Payment, refund and cancellation all come as this topic and are told by comparing with what is known. The key names the tenant, and the signature must fit a live secret of one of the tenant's WooCommerce endpoints; else 401. Prefer `receiveWoocommerceWebhook`, since WooCommerce cannot send the header of the key: this path is for a relay that can.
+         */
+        post: operations["woocommerceOrderUpdated"];
         delete?: never;
         options?: never;
         head?: never;
@@ -281,15 +1979,327 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description The metrics of the process that answers, in the text format of Prometheus; names begin with `skd_`. No label names a tenant, a user or a request. Queue figures come from the database and keep their last value while it is away. For the scraper that holds the metrics token of the service, which is not the token of a user.
+         */
+        get: operations["getMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AlertKinds: ("dead_events" | "failed_jobs" | "reconciliation" | "platform_connection" | "llm_budget")[];
+        /** @description Who is told of trouble. */
+        AlertTargets: {
+            emails: components["schemas"]["EmailAlertTarget"][];
+            webhooks: components["schemas"]["WebhookAlertTarget"][];
+        };
+        /** @description Web origins from which browsers may send touchpoints. Compared exactly; there are no wildcards. */
+        AllowedOrigins: string[];
+        ApiKey: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working; null where it does not expire.
+             */
+            expires_at: string | null;
+            /** Format: uuid */
+            key_id: string;
+            /**
+             * Format: date-time
+             * @description When the key was last used, to the minute; null before its first use.
+             */
+            last_used_at: string | null;
+            name: string;
+            prefix: components["schemas"]["ApiKeyPrefix"];
+            /** @description Whether the key may stand in a web page. */
+            publishable: boolean;
+            /**
+             * Format: date-time
+             * @description When the key was revoked; null where it was not.
+             */
+            revoked_at: string | null;
+            scopes: components["schemas"]["ApiKeyScopes"];
+        };
+        ApiKeyList: {
+            items: components["schemas"]["ApiKey"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description The first characters of the key, to recognise it by. */
+        ApiKeyPrefix: string;
+        ApiKeyRequest: {
+            /**
+             * Format: date-time
+             * @description In the future. Where it is absent the key does not expire.
+             */
+            expires_at?: string;
+            /** @description For people; need not be unique. */
+            name: string;
+            scopes: components["schemas"]["ApiKeyScopes"];
+        };
+        /** @description What the key may do. `events:collect` stands alone. */
+        ApiKeyScopes: ("events:write" | "spend:write" | "events:collect")[];
+        /** @description A number of the text, as an amount or as a plain number. */
+        AttributionCitation: {
+            /** @description The amount; null where the figure is a plain number. */
+            amount: components["schemas"]["MoneyOrNull"];
+            /** @description Name of the figure. */
+            metric: string;
+            /** @description The number; null where the figure is an amount. */
+            number: number | null;
+            /** @description Where it is stored, as `table.column`. */
+            source: string;
+        };
+        AttributionComparedChannel: {
+            channel: components["schemas"]["CreditedChannel"];
+            /** @description One for each model, in the order of `models`. */
+            figures: components["schemas"]["AttributionComparedFigure"][];
+            /** @description Spend on the channel in the window and this currency; null where none is known. */
+            spend: components["schemas"]["MoneyOrNull"];
+        };
+        AttributionComparedFigure: {
+            confidence: components["schemas"]["AttributionConfidence"];
+            /** @description Conversions credited, in multiples of 0.000001. */
+            conversions: number;
+            /** @description Spend for each credited conversion, rounded half up to the minor unit; null where spend is unknown or nothing is credited. */
+            cpa: components["schemas"]["MoneyOrNull"];
+            /** @description Revenue by this model less revenue by the baseline; over all channels they sum to 0. Null where the baseline has no run. */
+            difference: components["schemas"]["MoneyOrNull"];
+            model: components["schemas"]["AttributionModelName"];
+            revenue: components["schemas"]["Money"];
+            /** @description Revenue for each unit of spend, to four decimals; null where spend is unknown or 0. */
+            roas: number | null;
+            /** @description This channel's part of the credited revenue; null where that is not above 0 or a channel's revenue is below 0. */
+            share: number | null;
+        };
+        AttributionComparedModel: {
+            /** @description Sum of the channels' revenue by this model; equal to the net revenue. */
+            credited_revenue: components["schemas"]["Money"];
+            model: components["schemas"]["AttributionModelName"];
+            model_version: components["schemas"]["ModelVersion"];
+            /** @description False where the figures cannot be followed down to single orders. */
+            order_level: boolean;
+            parameters: components["schemas"]["AttributionModelParameters"];
+            /** @description The runs behind the figures, in order of their windows. */
+            run_ids: string[];
+        };
+        AttributionComparison: {
+            /**
+             * Format: date-time
+             * @description The oldest data cutoff of the runs, so that every figure holds at least this; null without a run.
+             */
+            as_of: string | null;
+            baseline: components["schemas"]["AttributionModelName"];
+            basis: components["schemas"]["RevenueBasis"];
+            bridge: components["schemas"]["BasisBridge"];
+            channel_rules_version: components["schemas"]["AttributionSettingsVersion"];
+            /** @description The channels to which a model gives credit or which have spend. */
+            channels: components["schemas"]["AttributionComparedChannel"][];
+            /** @description Orders with a capture, in this currency. */
+            conversions: components["schemas"]["Count"];
+            /** @description Share of the net revenue that has an eligible touchpoint; null where the net revenue is not above 0. */
+            coverage: number | null;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description Last day of the window (inclusive).
+             */
+            end_date: string;
+            /** @description How the orders were joined to touchpoints, the surest way first; they sum to conversions and net revenue. */
+            identity_tiers: components["schemas"]["AttributionIdentityTier"][];
+            /** @description The models that have a run for the window, in the order of their list. */
+            models: components["schemas"]["AttributionComparedModel"][];
+            /** @description Net revenue on the chosen basis; below 0 only by refund date. */
+            net_revenue: components["schemas"]["Money"];
+            /** @description Orders of the window in other currencies, in order of the currency's code. */
+            other_currencies: components["schemas"]["OtherCurrency"][];
+            /** @description What was refunded beyond the captured amount of an order, summed; not taken off the net revenue on either basis. */
+            over_refunded: components["schemas"]["Money"];
+            revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
+            /**
+             * Format: date
+             * @description First day of the window (inclusive).
+             */
+            start_date: string;
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
+        };
+        /** @description How well the share is known. Grade A takes an interval within ±5 % of the share and 100 converting visitors, B ±15 % and 30, C ±40 % and 10, D is too few; below a coverage of 0.6 the grade is C at best. */
+        AttributionConfidence: {
+            /** @enum {string} */
+            grade: "A" | "B" | "C" | "D";
+            interval: components["schemas"]["AttributionShareInterval"];
+            /** @description Distinct converting visitors behind the figure; an order without a visitor counts as one. */
+            sample_size: components["schemas"]["Count"];
+        };
+        /** @description The key of an order, the name of a channel, or the id of a discrepancy. */
+        AttributionEntityId: string;
+        /**
+         * @description The credits of an order, the revenue of a channel, or a difference between a platform's claim and the ledger.
+         * @enum {string}
+         */
+        AttributionEntityType: "attribution_score" | "channel_performance" | "reconciliation_discrepancy";
+        AttributionExplanation: {
+            /**
+             * Format: date-time
+             * @description The data cutoff behind the figures.
+             */
+            as_of: string;
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description Version of the tenant's channel rules. */
+            channel_rules_version?: components["schemas"]["AttributionSettingsVersion"];
+            /** @description Where each number of the text comes from. */
+            citations: components["schemas"]["AttributionCitation"][];
+            /** @description How well a channel's share is known; absent for the other kinds. */
+            confidence?: components["schemas"]["AttributionConfidence"];
+            /** @description Share of the window's net revenue that has an eligible touchpoint; null for a discrepancy, and without net revenue. */
+            coverage: number | null;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description Last day (inclusive).
+             */
+            end_date: string;
+            entity_id: components["schemas"]["AttributionEntityId"];
+            entity_type: components["schemas"]["AttributionEntityType"];
+            /** @description The figure in words, from fixed sentences; each number in it is among the citations. */
+            explanation: string;
+            /** @description The model's look-back. */
+            lookback_days?: components["schemas"]["AttributionLookbackDays"];
+            /** @description The model. Absent for a discrepancy, as are the three other settings of the model. */
+            model?: components["schemas"]["AttributionModelName"];
+            /** @description Its version. */
+            model_version?: components["schemas"]["ModelVersion"];
+            /** @description What the total consists of, the largest first. */
+            parts: components["schemas"]["AttributionExplanationPart"][];
+            rest: components["schemas"]["AttributionExplanationRest"];
+            revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
+            /**
+             * Format: date
+             * @description First day (inclusive): of the window, or the day of the order or discrepancy.
+             */
+            start_date: string;
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
+            /** @description The order's net revenue, the channel's credited revenue, or claimed less verified. */
+            total: components["schemas"]["Money"];
+            /** @description The touchpoints of the order's visitor, the ones left out included, earliest first, at most the latest 1,000; empty for the other kinds. */
+            touchpoints: components["schemas"]["AttributionExplanationTouchpoint"][];
+        };
+        /** @description A credit of the order, an order of the channel, or one side of the discrepancy (the verified side is negative). */
+        AttributionExplanationPart: {
+            amount: components["schemas"]["Money"];
+            /** @description The channel that is credited; absent on both sides of a discrepancy. */
+            channel?: components["schemas"]["CreditedChannel"];
+            /** @description Conversions, in multiples of 0.000001; absent where there are none. */
+            conversions?: number;
+            /** @enum {string} */
+            kind: "credit" | "order" | "claimed" | "verified";
+            /** @description The order, where the part is one. */
+            order_id?: string;
+            /** @description The platform that claims; absent for the other kinds. */
+            platform?: components["schemas"]["ReconciledPlatform"];
+            /** @description The `event_id` of the touchpoint that earned the credit; absent for `(unattributed)` and the other kinds. */
+            touchpoint_event_id?: string;
+            /** @description The part of the order's net revenue; absent on both sides of a discrepancy. */
+            weight?: number;
+        };
+        /** @description The parts that are not listed, summed; `listLedgerEntries` and `getOrderCredits` show them one by one. */
+        AttributionExplanationRest: {
+            amount: components["schemas"]["Money"];
+            parts: components["schemas"]["Count"];
+        };
+        AttributionExplanationTouchpoint: {
+            channel: components["schemas"]["Channel"];
+            /**
+             * @description Why it was left out; null where it is eligible.
+             * @enum {string|null}
+             */
+            exclusion: "outside_lookback" | "after_order" | "before_previous_order" | "removed_by_transform" | null;
+            /** @description Place among the eligible touchpoints, 1 being the earliest; null where it was left out. */
+            position: number | null;
+            /** Format: date-time */
+            touched_at: string;
+            touchpoint_event_id: string;
+        };
+        AttributionIdentityTier: {
+            net_revenue: components["schemas"]["Money"];
+            orders: components["schemas"]["Count"];
+            /**
+             * @description The visitor token in the order, a click id or cart token, the vendor's own record of visits, the order's landing page alone, or none.
+             * @enum {string}
+             */
+            tier: "visitor_id" | "click_id" | "vendor_journey" | "landing_page" | "none";
+        };
+        /** @description How many days of 86,400 seconds before the order a touchpoint may lie. */
+        AttributionLookbackDays: number;
         /**
          * @description How an order's revenue is divided over its eligible touchpoints: all to the first, all to the last, or equal parts.
          * @enum {string}
          */
         AttributionModel: "first_touch" | "last_touch" | "linear";
+        AttributionModelInfo: {
+            /** @description How the model divides. */
+            description: string;
+            model: components["schemas"]["AttributionModelName"];
+            model_version: components["schemas"]["ModelVersion"];
+            /** @description True where the model divides each order, so that credits of orders sum to those of channels. */
+            order_level: boolean;
+            parameters: components["schemas"]["AttributionModelParameters"];
+            /** @description Why the model has no answer about a single order; null where `order_level` is true. */
+            refusal: string | null;
+            title: string;
+        };
+        AttributionModelList: {
+            items: components["schemas"]["AttributionModelInfo"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description An attribution model. `markov` is channel-level: it has no answer about a single order. `custom` is the tenant's own.
+         * @enum {string}
+         */
+        AttributionModelName: "first_touch" | "last_touch" | "last_non_direct" | "linear" | "position" | "time_decay" | "shapley" | "shapley_ordered" | "markov" | "custom";
+        /** @description The settings of the model. Those that it does not have are absent. */
+        AttributionModelParameters: {
+            /** @description Part of the first touchpoint (`position`). */
+            first_weight?: number;
+            /** @description Days of 86,400 seconds in which a weight halves (`time_decay`). */
+            half_life_days?: number;
+            /** @description Part of the last touchpoint (`position`). */
+            last_weight?: number;
+            lookback_days: components["schemas"]["AttributionLookbackDays"];
+            /** @description How many touchpoints a state of the chain holds (`markov`). */
+            markov_order?: number;
+            /** @description Part of those between the first and the last, together (`position`). */
+            middle_weight?: number;
+            /**
+             * @description What is done to the ordered touchpoints before the model sees them: nothing, adjacent equal ones as one, only the first of each channel, direct left out unless all are direct, trailing direct left out unless all are direct, or only the last few.
+             * @enum {string}
+             */
+            path_transform: "identity" | "exposure" | "first" | "remove_unless_all" | "remove_trailing_unless_all" | "last_n";
+            /** @description Weights by place, that of the last touchpoint first; scaled so that those in use sum to 1, and touchpoints beyond the list get nothing (`custom`). */
+            position_weights?: number[];
+            /** @description True where touchpoints before the visitor's previous order do not count. */
+            reset_on_conversion: boolean;
+            /** @description True where journeys without an order are in the chain (`markov`). */
+            with_nulls?: boolean;
+        };
         /** @description One calculation of one model over one window. Equal inputs and model version give equal hashes, whatever the order of arrival. */
         AttributionRun: {
             /**
@@ -316,6 +2326,290 @@ export interface components {
              * @description Start of the window (inclusive).
              */
             window_start: string;
+        };
+        /** @description Version of a setting of the tenant; it grows with each change. */
+        AttributionSettingsVersion: number;
+        /** @description Where the channel's share of conversions lies with the given probability; null where the grade is D. */
+        AttributionShareInterval: {
+            /** @description Not below `low`. */
+            high: number;
+            /** @constant */
+            level: 0.95;
+            low: number;
+            /**
+             * @description Visitors are drawn anew; the seed follows from tenant, window and model.
+             * @constant
+             */
+            method: "poisson_bootstrap";
+            /** @description How often they were drawn. */
+            replicates: number;
+        } | null;
+        /** @description `<kind of thing>.<what happened>`. New actions may come with any release. */
+        AuditAction: string;
+        AuditActor: {
+            /**
+             * Format: uuid
+             * @description The user or key; null for the others.
+             */
+            id: string | null;
+            /**
+             * @description A member, an API key, the command line, or the server itself.
+             * @enum {string}
+             */
+            kind: "user" | "key" | "operator" | "system";
+        };
+        AuditChange: {
+            /** @description The value after, as JSON text; null where there is none, or it is secret. */
+            after: string | null;
+            /** @description The value before, as JSON text; null where there was none, or it is secret. */
+            before: string | null;
+            /**
+             * Format: json-pointer
+             * @description Place of the value in the thing.
+             */
+            pointer: string;
+        };
+        AuditEntry: {
+            action: components["schemas"]["AuditAction"];
+            actor: components["schemas"]["AuditActor"];
+            changes: components["schemas"]["AuditChange"][];
+            /**
+             * Format: uuid
+             * @description The request or job that did it.
+             */
+            correlation_id: string;
+            /** Format: uuid */
+            entry_id: string;
+            /** Format: date-time */
+            occurred_at: string;
+            target: components["schemas"]["AuditTarget"];
+        };
+        AuditLog: {
+            items: components["schemas"]["AuditEntry"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description What it was done to; null where it concerns the tenant's data as a whole. */
+        AuditTarget: {
+            id: string;
+            /** @description Kind of thing, such as `user`. */
+            kind: string;
+        } | null;
+        /** @description How the two bases of one report hang together: `order_date` + `refunds_after_window` − `refunds_of_earlier_orders` = `refund_date`, exactly. */
+        BasisBridge: {
+            /** @description Net revenue by order date. */
+            order_date: components["schemas"]["Money"];
+            /** @description Net revenue by refund date; below 0 where more was refunded than captured. */
+            refund_date: components["schemas"]["Money"];
+            /** @description Refunds and disputes after the report's last day, on orders within it. */
+            refunds_after_window: components["schemas"]["Money"];
+            /** @description Refunds and disputes within the report, on orders before its first day. */
+            refunds_of_earlier_orders: components["schemas"]["Money"];
+        };
+        BrowserError: {
+            /** @description Browser and system of the latest report in general terms; null where they are not known. */
+            client: string | null;
+            /** Format: uuid */
+            error_id: string;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            message: string;
+            /** @description Class of the error; null where the report has none. */
+            name: string | null;
+            /** @description How often it was reported. */
+            occurrences: number;
+            /** @description The version of the console; null where the report has none. */
+            release: string | null;
+            /** @description Where it happened; null where the report has none. */
+            stack: string | null;
+            /**
+             * Format: uri
+             * @description The page of the latest report; null where it has none.
+             */
+            url: string | null;
+        };
+        BrowserErrorList: {
+            items: components["schemas"]["BrowserError"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        BudgetAllocation: {
+            channel: components["schemas"]["Channel"];
+            /** @description What would be spent in the period at the pace of the last 4 weeks, scaled so that all channels sum to the total budget. */
+            current_budget: components["schemas"]["Money"];
+            /** @description Revenue by the curve, at the current budget. */
+            current_revenue: components["schemas"]["Money"];
+            /**
+             * @description A channel with `insufficient` evidence keeps its current budget, scaled to the period.
+             * @enum {string}
+             */
+            evidence: "sufficient" | "insufficient";
+            /** @description Revenue by the curve, at the recommended budget. */
+            expected_revenue: components["schemas"]["Money"];
+            /** @description What one more unit of spend brings at the recommended budget; null without a curve. */
+            marginal_return: components["schemas"]["BudgetReturn"];
+            recommended_budget: components["schemas"]["Money"];
+            /** @description Weeks with spend. */
+            weeks: number;
+        };
+        /** @description An amount above 0. */
+        BudgetAmount: {
+            /** @description Amount in minor units of the currency. */
+            amount_minor: number;
+            currency: components["schemas"]["Currency"];
+        };
+        BudgetChannelBounds: {
+            channel: components["schemas"]["Channel"];
+            /** @description Not below the minimum. */
+            maximum?: components["schemas"]["BudgetAmount"];
+            minimum?: components["schemas"]["BudgetAmount"];
+        };
+        BudgetConstraints: {
+            /** @description Bounds of single channels, each channel at most once. */
+            channels?: components["schemas"]["BudgetChannelBounds"][];
+            /**
+             * Format: date
+             * @description Last day of the evidence, not before `start_date`. Without it, the last complete week ends the evidence.
+             */
+            end_date?: string;
+            /** @description By which part of its current budget a channel may change at most; 0.2 where it is absent. */
+            max_change?: number;
+            /**
+             * Format: date
+             * @description First day of the evidence, in the tenant's time zone. Without it, 52 weeks before `end_date`.
+             */
+            start_date?: string;
+        };
+        BudgetEvidence: {
+            /**
+             * Format: date-time
+             * @description Data recorded after this instant are not in it.
+             */
+            as_of: string;
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description Share of the net revenue that is credited to a known channel; null where the net revenue is 0. */
+            coverage: number | null;
+            currency: components["schemas"]["Currency"];
+            /**
+             * @description `attribution`: the curves show attributed revenue, which need not be caused by the spend. `lift_test`: calibrated by an experiment.
+             * @enum {string}
+             */
+            curve_basis: "attribution" | "lift_test";
+            /**
+             * Format: date
+             * @description Last day (inclusive), in `time_zone`.
+             */
+            end_date: string;
+            /** @description The model that gave each channel its revenue. */
+            model: components["schemas"]["AttributionModelName"];
+            model_version: components["schemas"]["ModelVersion"];
+            /**
+             * Format: date
+             * @description First day (inclusive), in `time_zone`.
+             */
+            start_date: string;
+            time_zone: string;
+            /** @description Complete weeks. */
+            weeks: number;
+        };
+        BudgetEvidenceGap: {
+            channel: components["schemas"]["Channel"];
+            /**
+             * @description Fewer than 26 weeks; spend that varies by less than 0.15 (coefficient of variation); a marginal return whose interval includes 0 or spans more than its threefold; no spend at all.
+             * @enum {string}
+             */
+            code: "too_few_weeks" | "spend_too_even" | "return_too_uncertain" | "no_spend";
+        };
+        BudgetExpectation: {
+            /** @description Recommended less current. */
+            change: components["schemas"]["Money"];
+            change_high: components["schemas"]["Money"];
+            change_low: components["schemas"]["Money"];
+            /** @description Sum over the channels. */
+            current_revenue: components["schemas"]["Money"];
+            /** @description Probability of the interval. */
+            level: number;
+            /** @description Sum over the channels. */
+            recommended_revenue: components["schemas"]["Money"];
+        } | null;
+        BudgetFailure: {
+            /**
+             * @description The bounds contradict each other, it took too long, or the server is at fault.
+             * @enum {string}
+             */
+            code: "infeasible" | "timed_out" | "internal";
+            detail: string;
+        } | null;
+        /**
+         * @description The most revenue, the most revenue per unit of spend, or the least spend per order. The last two may leave part of the budget unspent; the first does not.
+         * @enum {string}
+         */
+        BudgetGoal: "maximize_revenue" | "maximize_roas" | "minimize_cpa";
+        BudgetOptimizationRequest: {
+            constraints?: components["schemas"]["BudgetConstraints"];
+            /** @description The most capable model that may write the text. Without it, what the policy allows. */
+            max_tier?: components["schemas"]["LlmTier"];
+            optimization_goal: components["schemas"]["BudgetGoal"];
+            /** @description How many days the budget is for. */
+            period_days: number;
+            /** @description What is to be spent in the period, over all channels. */
+            total_budget: components["schemas"]["BudgetAmount"];
+        };
+        BudgetRecommendation: {
+            /** @description Why it failed; null unless `failed`. */
+            error: components["schemas"]["BudgetFailure"];
+            /**
+             * Format: date-time
+             * @description When it became `succeeded` or `failed`; null before.
+             */
+            finished_at: string | null;
+            /** Format: uuid */
+            job_id: string;
+            optimization_goal: components["schemas"]["BudgetGoal"];
+            period_days: number;
+            /** Format: date-time */
+            requested_at: string;
+            /** @description What was found; null unless `succeeded`. */
+            result: components["schemas"]["BudgetResult"];
+            status: components["schemas"]["JobStatus"];
+            total_budget: components["schemas"]["BudgetAmount"];
+        };
+        BudgetResult: {
+            /** @description The channels, the one with the largest current budget first. Empty without a recommendation. */
+            allocations: components["schemas"]["BudgetAllocation"][];
+            /** @description What the curves rest on. */
+            evidence: components["schemas"]["BudgetEvidence"];
+            /** @description What the division is expected to bring in the period; null without a recommendation. */
+            expected: components["schemas"]["BudgetExpectation"];
+            /** @description The same in words. */
+            narrative: components["schemas"]["LlmNarrative"];
+            /**
+             * @description `no_change` where the interval of the gain includes 0: the current division is then recommended; `insufficient_data` where the evidence allows no curve.
+             * @enum {string}
+             */
+            outcome: "recommended" | "no_change" | "insufficient_data";
+            /** @description Why there is no recommendation; empty unless the outcome is `insufficient_data`. */
+            reasons: components["schemas"]["BudgetEvidenceGap"][];
+            /** @description How it was calculated. */
+            solver: components["schemas"]["BudgetSolver"];
+            /** @description What is better left unspent; null without a recommendation. */
+            unallocated: components["schemas"]["MoneyOrNull"];
+        } | null;
+        /** @description Units of revenue per unit of spend, with the bounds of its interval. */
+        BudgetReturn: {
+            expected: number;
+            high: number;
+            low: number;
+        } | null;
+        BudgetSolver: {
+            max_change: number;
+            /**
+             * @description Exact for concave curves, or dynamic programming on a grid of `step`.
+             * @enum {string}
+             */
+            name: "water_filling" | "money_grid";
+            step: components["schemas"]["BudgetAmount"];
+            version: components["schemas"]["ModelVersion"];
         };
         /**
          * @description Marketing channel of a touchpoint; `unassigned` where the source fits none of the others.
@@ -368,6 +2662,17 @@ export interface components {
              */
             time_zone: "UTC";
         };
+        /** @description Compares without regard to case. An absent field fulfils no condition. */
+        ChannelCondition: {
+            /**
+             * @description What is looked at: utm_source, utm_medium, utm_campaign, the host of the referrer, or the name of a click id's parameter such as `gclid`.
+             * @enum {string}
+             */
+            field: "source" | "medium" | "campaign" | "referrer_host" | "click_id";
+            /** @enum {string} */
+            operator: "equals" | "starts_with" | "ends_with" | "contains";
+            value: string;
+        };
         ChannelCredit: {
             channel: components["schemas"]["CreditedChannel"];
             /** @description Conversions credited, in multiples of 0.000001; those of all channels sum to the conversions of the window. */
@@ -376,8 +2681,141 @@ export interface components {
             /** @description This channel's part of the credited revenue; null where that is 0. */
             share: number | null;
         };
+        ChannelRule: {
+            channel: components["schemas"]["Channel"];
+            /** @description All of them must hold. */
+            conditions: components["schemas"]["ChannelCondition"][];
+            /** @description For people; need not be unique. */
+            name: string;
+        };
+        /** @description The tenant's own channel rules, with the version that figures name. */
+        ChannelRules: {
+            /**
+             * Format: date-time
+             * @description When this version was made.
+             */
+            effective_at: string;
+            rules: components["schemas"]["ChannelRuleSequence"];
+            version: components["schemas"]["SettingVersion"];
+        };
+        /** @description Tried in order, before the built-in rules; the first that holds decides the channel. */
+        ChannelRuleSequence: components["schemas"]["ChannelRule"][];
+        /** @description Claimed orders; a platform may claim parts of one, in multiples of 0.000001. */
+        ClaimedOrders: number;
+        /** @description How the platform counts; null for a vendor, and before the first claim. */
+        ClaimSettings: {
+            currency: components["schemas"]["Currency"];
+            /**
+             * @description Whether a claim counts on the day of the click or of the order.
+             * @enum {string}
+             */
+            date_basis: "click_date" | "conversion_date";
+            /** @description The account's time zone (IANA name). */
+            time_zone: string;
+            /** @description How long after a click or view it claims an order. */
+            window: string;
+        } | null;
+        /** @description What a web page saw of one visitor. It holds no personal data. */
+        CollectedBatch: {
+            /** @description A publishable key of the tenant. */
+            key: string;
+            /**
+             * Format: date-time
+             * @description Now by the clock of the browser (RFC 3339). With it, times are corrected for a clock that is wrong.
+             */
+            sent_at?: string;
+            session_id?: components["schemas"]["Ulid"];
+            touchpoints: components["schemas"]["CollectedTouchpoint"][];
+            visitor_id: components["schemas"]["Ulid"];
+        };
+        CollectedTouchpoint: {
+            event_id: components["schemas"]["TouchpointEventId"];
+            /**
+             * Format: date-time
+             * @description When it happened by the clock of the browser (RFC 3339).
+             */
+            occurred_at: string;
+            /**
+             * Format: uri
+             * @description The page with its query, for the campaign fields (`utm_…`) and click ids. Not stored.
+             */
+            page_url: string;
+            /**
+             * Format: uri
+             * @description `document.referrer`; absent where that is empty. Only its host is used, and it is not stored.
+             */
+            referrer?: string;
+        };
+        /** @description A purchase, or money that was given back for one. It holds no personal data. */
+        Conversion: {
+            conversion_id: components["schemas"]["ConversionId"];
+            /** @description By how much discounts lowered the total, 0 where absent. */
+            discount?: components["schemas"]["Money"];
+            /** @enum {string} */
+            kind: "purchase" | "refund";
+            /**
+             * Format: date-time
+             * @description When the money was taken or given back (RFC 3339).
+             */
+            occurred_at: string;
+            /** @description The order's id in the sender's system. Purchase and refunds of one order carry the same. */
+            order_id: string;
+            /** @description The price of shipping in the total, 0 where absent. */
+            shipping?: components["schemas"]["Money"];
+            /** @description The taxes in the total, 0 where absent. All amounts of a conversion are in one currency. */
+            tax?: components["schemas"]["Money"];
+            /** @description The tip in the total, 0 where absent. */
+            tip?: components["schemas"]["Money"];
+            /** @description What was paid or given back, all parts included; more than 0. */
+            total: components["schemas"]["Money"];
+            /** @description The visitor whose touchpoints may earn credit; without one the order is unattributed. */
+            visitor_id?: components["schemas"]["Ulid"];
+        };
+        ConversionBatch: {
+            conversions: components["schemas"]["Conversion"][];
+        };
+        /** @description The sender's id of the conversion, unique within the tenant. */
+        ConversionId: string;
+        ConversionResult: {
+            /**
+             * @description Why it was rejected; null otherwise.
+             * @enum {string|null}
+             */
+            code: "occurred_in_future" | "occurred_too_long_ago" | "amount_invalid" | "currency_mismatch" | "conflict" | null;
+            conversion_id: components["schemas"]["ConversionId"];
+            /** @enum {string} */
+            result: "accepted" | "duplicate" | "rejected";
+        };
+        ConversionResults: {
+            /** @description Conversions that were stored. */
+            accepted: number;
+            /** @description Conversions that were already known. */
+            duplicates: number;
+            /** @description Conversions that were refused. */
+            rejected: number;
+            /** @description One result for each conversion, in request order. */
+            results: components["schemas"]["ConversionResult"][];
+        };
         /** @description A number of things. */
         Count: number;
+        CreatedApiKey: {
+            /** @description The key, shown once. It begins with `skd_`, or with `skp_` where it is publishable. */
+            api_key: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working; null where it does not expire.
+             */
+            expires_at: string | null;
+            /** Format: uuid */
+            key_id: string;
+            name: string;
+            prefix: components["schemas"]["ApiKeyPrefix"];
+            /** @description Whether the key may stand in a web page. */
+            publishable: boolean;
+            scopes: components["schemas"]["ApiKeyScopes"];
+        };
         /**
          * @description Marketing channel that earned a credit; `(unattributed)` where an order has no eligible touchpoint.
          * @enum {string}
@@ -385,9 +2823,965 @@ export interface components {
         CreditedChannel: "direct" | "cross_network" | "paid_shopping" | "paid_search" | "paid_social" | "paid_video" | "display" | "paid_other" | "organic_shopping" | "organic_social" | "organic_video" | "organic_search" | "referral" | "email" | "affiliates" | "audio" | "sms" | "mobile_push" | "unassigned" | "(unattributed)";
         /** @description ISO 4217 code in upper case. */
         Currency: string;
+        DailyRevenue: {
+            /**
+             * Format: date-time
+             * @description When the newest of these ledger entries was recorded; null when there is none.
+             */
+            as_of: string | null;
+            basis: components["schemas"]["RevenueBasis"];
+            bridge: components["schemas"]["BasisBridge"];
+            captured: components["schemas"]["Money"];
+            currency: components["schemas"]["Currency"];
+            days: components["schemas"]["RevenueDay"][];
+            /** @description Disputes less those won; below 0 where more returned than was taken. */
+            disputed: components["schemas"]["Money"];
+            /**
+             * Format: date
+             * @description Last day (inclusive).
+             */
+            end_date: string;
+            /** @description Captured − refunded − disputed + over_refunded; below 0 only by refund date. */
+            net_revenue: components["schemas"]["Money"];
+            /** @description Orders with a capture, in this currency. */
+            orders: components["schemas"]["Count"];
+            /** @description Net revenue in each other currency, in order of its code. */
+            other_currencies: components["schemas"]["Money"][];
+            /** @description The part of refunds and disputes beyond the captured amount of their order. */
+            over_refunded: components["schemas"]["Money"];
+            /** @description All refunds, the part beyond the captured amount of an order included. */
+            refunded: components["schemas"]["Money"];
+            /** @description Version of the tenant's setting of which parts of an order are revenue. */
+            revenue_definition_version: number;
+            /** @description Where the entries came from, in order of the vendor's name. */
+            sources: components["schemas"]["RevenueSource"][];
+            /**
+             * Format: date
+             * @description First day (inclusive).
+             */
+            start_date: string;
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
+            /** @description True when every ledger entry behind the figures came in a delivery whose vendor signature was checked; false when there is no entry. */
+            verified: boolean;
+        };
+        /** @description The database, and the connections of the process that answers. */
+        DatabaseHealth: {
+            connections_busy: number;
+            connections_max: number;
+            connections_open: number;
+            /** @description Requests that wait for a connection. */
+            requests_waiting: number;
+            /** @description Duration of an empty query in milliseconds; null while the database is away. */
+            round_trip_ms: number | null;
+            /** @description The newest migration of the database; null while it is away. */
+            schema_version: string | null;
+        };
+        DeadEvent: {
+            class: components["schemas"]["DeadEventClass"];
+            code: components["schemas"]["DeadEventCode"];
+            /**
+             * Format: uuid
+             * @description The request that delivered it.
+             */
+            correlation_id: string;
+            /** Format: uuid */
+            dead_event_id: string;
+            /** @description What is wrong, in words, without the values. */
+            detail: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            /** @description The vendor's id of the delivery or event; null where it could not be read. */
+            external_id: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /**
+             * Format: uuid
+             * @description The last replay that took it; null where none did.
+             */
+            replay_id: string | null;
+            /** @description How many replays took it. */
+            replays: number;
+            status: components["schemas"]["DeadEventStatus"];
+            /** @description What happened; null where it could not be read. */
+            topic: string | null;
+            vendor: components["schemas"]["Vendor"];
+        };
+        /**
+         * @description Not readable; a field that is needed is missing or wrong; it stops the program that reads it; of a kind that cannot be used; or at odds with what is known.
+         * @enum {string}
+         */
+        DeadEventClass: "malformed" | "schema" | "poison" | "unsupported" | "conflict";
+        /** @description What exactly is wrong, as a word. */
+        DeadEventCode: string;
+        DeadEventDetail: {
+            /** @description Hash of the body as it was signed; the body itself is not kept. */
+            body_sha256: components["schemas"]["Sha256"];
+            class: components["schemas"]["DeadEventClass"];
+            code: components["schemas"]["DeadEventCode"];
+            /**
+             * Format: uuid
+             * @description The request that delivered it.
+             */
+            correlation_id: string;
+            /** Format: uuid */
+            dead_event_id: string;
+            /** @description What is wrong, in words, without the values. */
+            detail: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            /** @description The vendor's id of the delivery or event; null where it could not be read. */
+            external_id: string | null;
+            /** @description The fields that were kept, as JSON text; null where the body could not be read, or once they were removed. */
+            payload: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /** @description The newest first; of many, the last 100. */
+            replays: components["schemas"]["DeadEventReplay"][];
+            resolution: components["schemas"]["DeadEventResolution"];
+            status: components["schemas"]["DeadEventStatus"];
+            /** @description What happened; null where it could not be read. */
+            topic: string | null;
+            vendor: components["schemas"]["Vendor"];
+        };
+        DeadEventList: {
+            items: components["schemas"]["DeadEvent"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        DeadEventReplay: {
+            /** @description Why it is still dead; null otherwise. */
+            code: string | null;
+            /**
+             * Format: uuid
+             * @description The event that it became or equals; null where there is none.
+             */
+            event_id: string | null;
+            /**
+             * Format: date-time
+             * @description Null while the replay is at work.
+             */
+            finished_at: string | null;
+            /**
+             * @description It became an event; it was known as an event already; or it is still dead. Null while the replay is at work.
+             * @enum {string|null}
+             */
+            outcome: "recovered" | "duplicate" | "still_dead" | null;
+            /** Format: uuid */
+            replay_id: string;
+            /** Format: date-time */
+            requested_at: string;
+        };
+        /** @description How the dead event was closed; null while it is open. */
+        DeadEventResolution: {
+            /** @description The reason that was given; null where there is none. */
+            note: string | null;
+            /** Format: date-time */
+            resolved_at: string;
+            /**
+             * Format: uuid
+             * @description Who closed it; null where a replay did.
+             */
+            resolved_by: string | null;
+        } | null;
+        DeadEventResolutionRequest: {
+            /** @description Why. Personal data do not belong here. */
+            note: string;
+            /**
+             * @description Mended by other means, or given up.
+             * @enum {string}
+             */
+            status: "resolved" | "abandoned";
+        };
+        /**
+         * @description Waiting for somebody; taken by a replay that is at work; an event after a replay, or mended by other means; given up.
+         * @enum {string}
+         */
+        DeadEventStatus: "pending" | "in_progress" | "resolved" | "abandoned";
+        DetailedHealth: {
+            /**
+             * Format: date-time
+             * @description When it was measured.
+             */
+            checked_at: string;
+            components: components["schemas"]["HealthComponents"];
+            database: components["schemas"]["DatabaseHealth"];
+            /** @description In order of the name; empty while the database is away. */
+            queues: components["schemas"]["QueueHealth"][];
+            requests: components["schemas"]["RequestFigures"];
+            /**
+             * @description Whether every part is up, a part is slow or away, or requests cannot be answered.
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "unhealthy";
+            uptime_seconds: components["schemas"]["UptimeSeconds"];
+            version: components["schemas"]["ServiceVersion"];
+            /** @description The worker processes that were seen in the last minute; empty while the database is away. */
+            workers: components["schemas"]["WorkerProcess"][];
+        };
+        Discrepancy: {
+            /**
+             * Format: date-time
+             * @description The data cutoff behind the figures.
+             */
+            as_of: string;
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description The campaign; null where the platform names none. */
+            campaign: string | null;
+            /** @description What the platform claims; null where it claims nothing. */
+            claimed: components["schemas"]["MoneyOrNull"];
+            /**
+             * Format: date
+             * @description The day, in `time_zone`.
+             */
+            date: string;
+            /** @description The reason in words. */
+            detail: string;
+            /** @description Claimed less verified. */
+            difference: components["schemas"]["Money"];
+            /**
+             * Format: uuid
+             * @description `explainAttributionEntity` explains it as `reconciliation_discrepancy`.
+             */
+            discrepancy_id: string;
+            /** @description The verified order; null where no single one can be named. */
+            order_id: string | null;
+            /** @description The account at the platform. */
+            platform_account_id: string;
+            platform_id: components["schemas"]["ReconciledPlatform"];
+            /** @description Never `matched`. */
+            reason: components["schemas"]["DiscrepancyReason"];
+            /** @description The time zone of the day (IANA name). */
+            time_zone: string;
+            /** @description What the ledger says; null where it has nothing. */
+            verified: components["schemas"]["MoneyOrNull"];
+        };
+        DiscrepancyList: {
+            items: components["schemas"]["Discrepancy"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description Why claim and ledger differ. `matched`: they do not. `missing_local`: claimed, not in the ledger. `missing_remote`: in the ledger, not claimed. `amount`: other amounts for one order. `currency_fx`: exchange rates. `timezone_boundary`: another day in the platform's time zone. `refund_timing`: a refund counted at another time or not sent back. `fee`: fees taken off. `duplicate`: claimed more than once. `test_order`: an order for testing. `unsupported_type`: a kind of order that the ledger does not take. `view_through`: claimed for a view. `cross_device`: claimed across devices. `other_platform`: another platform claims the order too and earned it. `unexplained`: the rest.
+         * @enum {string}
+         */
+        DiscrepancyReason: "matched" | "missing_local" | "missing_remote" | "amount" | "currency_fx" | "timezone_boundary" | "refund_timing" | "fee" | "duplicate" | "test_order" | "unsupported_type" | "view_through" | "cross_device" | "other_platform" | "unexplained";
+        DiscrepancyReasonAmount: {
+            /** @description Its part of the difference; below 0 where the ledger has more. 0 for `matched`. */
+            amount: components["schemas"]["Money"];
+            /** @description Orders or claims behind it. */
+            items: components["schemas"]["Count"];
+            reason: components["schemas"]["DiscrepancyReason"];
+        };
+        EmailAlertTarget: {
+            alerts: components["schemas"]["AlertKinds"];
+            /** Format: email */
+            email: string;
+        };
+        EntityExplanation: {
+            /**
+             * Format: date-time
+             * @description Data recorded after this instant are not in the figures; null where there are none.
+             */
+            as_of: string | null;
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description How well the main figure is known; null where it is exact, as the credits of an order are. */
+            confidence: components["schemas"]["LlmConfidence"];
+            /** @description Share of the net revenue that is credited to a known channel; null where it does not apply or the net revenue is 0. */
+            coverage: number | null;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description Last day of the figures (inclusive), in `time_zone`.
+             */
+            end_date: string;
+            entity_id: components["schemas"]["ExplainedEntityId"];
+            entity_type: components["schemas"]["ExplainedEntityType"];
+            /**
+             * @description Why a cheaper model or the narrator answered in place of the wanted one: a limit, the time, a failure, or a number that was not in the figures. Null where the wanted one answered.
+             * @enum {string|null}
+             */
+            fallback: "budget" | "timed_out" | "provider_failed" | "numbers_not_cited" | null;
+            /** @description Milliseconds that the answer took. */
+            latency_ms: number;
+            /** @description The attribution model. Absent for a discrepancy. */
+            model?: components["schemas"]["AttributionModelName"];
+            /** @description Its version. Absent with it. */
+            model_version?: components["schemas"]["ModelVersion"];
+            narrative: components["schemas"]["LlmNarrative"];
+            /**
+             * Format: date
+             * @description First day of the figures (inclusive), in `time_zone`.
+             */
+            start_date: string;
+            time_zone: string;
+        };
+        ErrorReport: {
+            message: string;
+            /** @description Class of the error, such as `TypeError`. */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description When it happened by the clock of the browser (RFC 3339).
+             */
+            occurred_at: string;
+            release?: components["schemas"]["ReleaseName"];
+            stack?: string;
+            /**
+             * Format: uri
+             * @description The page on which it happened.
+             */
+            url?: string;
+        };
+        /** @description The key of an order, the name of a channel, or the id of a job or discrepancy. */
+        ExplainedEntityId: string;
+        /**
+         * @description The credits of an order, a division of a budget, the difference between a claim and the ledger, or a channel.
+         * @enum {string}
+         */
+        ExplainedEntityType: "attribution_score" | "budget_recommendation" | "reconciliation_discrepancy" | "channel_performance";
+        /** @description The header line and the rows, in order of date, currency, and revenue with the highest first. Each row names its model, basis, time zone and data cutoff. */
+        ExportCsv: string;
+        ExportData: {
+            manifest: components["schemas"]["ExportManifest"];
+            /** @description In order of date, currency, and revenue with the highest first. */
+            rows: components["schemas"]["ExportRow"][];
+        };
+        /**
+         * @description `channel_revenue`: the rows of `exportRevenue`. `order_credits`: a row for each credit of each order, with the fields of `getOrderCredits`. `ledger_entries`: the entries of the ledger, with the fields of `listLedgerEntries`.
+         * @enum {string}
+         */
+        ExportDataset: "channel_revenue" | "order_credits" | "ledger_entries";
+        ExportFailure: {
+            /** @enum {string} */
+            code: "storage_full" | "timed_out" | "internal";
+            detail: string;
+        } | null;
+        ExportFile: {
+            /**
+             * Format: date-time
+             * @description When file and job are deleted.
+             */
+            expires_at: string;
+            /** @enum {string} */
+            media_type: "text/csv" | "application/x-ndjson" | "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+            name: string;
+            /** @description Of the file's bytes. */
+            sha256: components["schemas"]["Sha256"];
+            size_bytes: components["schemas"]["Count"];
+        };
+        /**
+         * @description `csv`: UTF-8, RFC 4180, a header line, amounts as exact decimals beside their currency, text that a spreadsheet would take for a formula preceded by an apostrophe. `json`: an `ExportData`, or one row per line in a large export. `xlsx`: numeric amounts, a second sheet with the manifest; after 1,048,575 rows a further sheet begins.
+         * @enum {string}
+         */
+        ExportFormat: "csv" | "json" | "xlsx";
+        ExportJob: {
+            dataset: components["schemas"]["ExportDataset"];
+            /** @description Why there is no file; null unless `failed`. */
+            error: components["schemas"]["ExportFailure"];
+            /**
+             * Format: date-time
+             * @description When it became `succeeded` or `failed`; null before.
+             */
+            finished_at: string | null;
+            format: components["schemas"]["ExportFormat"];
+            /** Format: uuid */
+            job_id: string;
+            /** Format: date-time */
+            requested_at: string;
+            /** @description The file and what it contains; null unless `succeeded`. */
+            result: components["schemas"]["ExportResult"];
+            /** @description Rows written so far. */
+            rows_written: components["schemas"]["Count"];
+            status: components["schemas"]["JobStatus"];
+        };
+        ExportJobRequest: {
+            /** @description The day on which a refund or dispute counts; `order_date` where it is absent. */
+            basis?: components["schemas"]["RevenueBasis"];
+            /** @description Only rows of these channels, without effect on `ledger_entries`. Without it, those of all. */
+            channels?: components["schemas"]["CreditedChannel"][];
+            /** @description Only rows in this currency. Without it, those of all. */
+            currency?: components["schemas"]["Currency"];
+            dataset: components["schemas"]["ExportDataset"];
+            /**
+             * Format: date
+             * @description Last day (inclusive), not before `start_date`; the window must not be longer than 366 days.
+             */
+            end_date: string;
+            format: components["schemas"]["ExportFormat"];
+            /** @description The attribution model; `last_touch` where it is absent, without effect on `ledger_entries`. */
+            model?: components["schemas"]["AttributionModelName"];
+            /**
+             * Format: date
+             * @description First day (inclusive), in `time_zone`.
+             */
+            start_date: string;
+            /** @description IANA name. Without it, the tenant's time zone. */
+            time_zone?: string;
+        };
+        /** @description One JSON object per line, the rows in the order of the CSV file. */
+        ExportLines: string;
+        /** @description What the file contains, so that its completeness can be checked. */
+        ExportManifest: {
+            /**
+             * Format: date-time
+             * @description Data recorded after this instant are not in the file; null where there are none.
+             */
+            as_of: string | null;
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description The channels that the rows were narrowed to; empty where all are in the file. */
+            channels: components["schemas"]["CreditedChannel"][];
+            /** @description The currency that the rows were narrowed to. Absent where all are in the file. */
+            currency?: components["schemas"]["Currency"];
+            dataset: components["schemas"]["ExportDataset"];
+            /**
+             * Format: date
+             * @description Last day (inclusive), in `time_zone`.
+             */
+            end_date: string;
+            /** Format: date-time */
+            generated_at: string;
+            /** @description The attribution model. Absent for `ledger_entries`. */
+            model?: components["schemas"]["AttributionModelName"];
+            /** @description Its version. Absent with it. */
+            model_version?: components["schemas"]["ModelVersion"];
+            /** @description Rows, without the header line. */
+            row_count: components["schemas"]["Count"];
+            /** @description Of the rows as a CSV file, header line included, whatever the format. The same rows give the same value. */
+            rows_sha256: components["schemas"]["Sha256"];
+            /**
+             * Format: date
+             * @description First day (inclusive), in `time_zone`.
+             */
+            start_date: string;
+            /** @description The sum of all rows in each currency, in order of its code. */
+            sums: components["schemas"]["ExportSum"][];
+            time_zone: string;
+        };
+        ExportResult: {
+            file: components["schemas"]["ExportFile"];
+            manifest: components["schemas"]["ExportManifest"];
+        } | null;
+        /** @description What a channel earned on a day, in one currency. */
+        ExportRow: {
+            /**
+             * Format: date-time
+             * @description Data recorded after this instant are not in the row.
+             */
+            as_of: string;
+            channel: components["schemas"]["CreditedChannel"];
+            /** @description Conversions credited, in multiples of 0.000001. */
+            conversions: number;
+            /**
+             * Format: date
+             * @description The day in the time zone of the manifest.
+             */
+            date: string;
+            revenue: components["schemas"]["Money"];
+        };
+        ExportSum: {
+            /** @description Conversions credited; null for `ledger_entries`. */
+            conversions: number | null;
+            /** @description Share of the window's net revenue in this currency, all channels included, that is credited to a known channel; null where that is 0, and for `ledger_entries`. */
+            coverage: number | null;
+            revenue: components["schemas"]["Money"];
+        };
+        /** @description The bytes of an Office Open XML workbook (a ZIP archive). */
+        ExportWorkbook: string;
+        FailedJob: {
+            /** @description How often the job ran. */
+            attempts: number;
+            /**
+             * Format: uuid
+             * @description The request or schedule that queued it.
+             */
+            correlation_id: string;
+            failure_class: components["schemas"]["FailureClass"];
+            /** Format: date-time */
+            first_failed_at: string;
+            /** Format: uuid */
+            job_id: string;
+            /** Format: date-time */
+            last_failed_at: string;
+            message: components["schemas"]["FailureMessage"];
+            queue: components["schemas"]["QueueName"];
+            /** @description Whether `redriveFailedJob` would take it now. */
+            redrivable: boolean;
+            /** @description How often it was queued again by hand. */
+            redrives: number;
+            status: components["schemas"]["FailedJobStatus"];
+            task: components["schemas"]["TaskName"];
+        };
+        FailedJobDetail: {
+            /**
+             * Format: uuid
+             * @description The request or schedule that queued it.
+             */
+            correlation_id: string;
+            /**
+             * Format: date-time
+             * @description When it was first queued.
+             */
+            enqueued_at: string;
+            /** @description The newest first; of many, the last 100. */
+            failures: components["schemas"]["JobFailure"][];
+            /** Format: uuid */
+            job_id: string;
+            /** @description The job's data as JSON text, without secrets and personal data; null once they were removed. */
+            payload: string | null;
+            queue: components["schemas"]["QueueName"];
+            /** @description Whether `redriveFailedJob` would take it now. */
+            redrivable: boolean;
+            /** @description How often it was queued again by hand. */
+            redrives: number;
+            resolution: components["schemas"]["FailedJobResolution"];
+            status: components["schemas"]["FailedJobStatus"];
+            task: components["schemas"]["TaskName"];
+        };
+        FailedJobList: {
+            items: components["schemas"]["FailedJob"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description How the job was closed; null while it is open. */
+        FailedJobResolution: {
+            /** @description The reason that was given; null where there is none. */
+            note: string | null;
+            /** Format: date-time */
+            resolved_at: string;
+            /**
+             * Format: uuid
+             * @description Who closed it; null where it succeeded when it was run again.
+             */
+            resolved_by: string | null;
+        } | null;
+        FailedJobResolutionRequest: {
+            /** @description Why. Personal data do not belong here. */
+            note: string;
+            /**
+             * @description Mended by other means, or given up.
+             * @enum {string}
+             */
+            status: "resolved" | "abandoned";
+        };
+        /**
+         * @description Waiting for somebody; queued or running again; succeeded when run again, or mended by other means; given up.
+         * @enum {string}
+         */
+        FailedJobStatus: "pending" | "in_progress" | "resolved" | "abandoned";
+        /**
+         * @description What went wrong: the job's data, the database, a system of somebody else, the time limit, a worker that died, or a fault in the code.
+         * @enum {string}
+         */
+        FailureClass: "validation" | "database" | "external" | "timeout" | "worker_lost" | "internal";
+        /** @description What went wrong, without secrets and personal data. */
+        FailureMessage: string;
+        HealthComponent: {
+            /** @enum {string} */
+            name: "api" | "database" | "queue" | "worker";
+            /**
+             * @description Unknown where it cannot be measured because another part is down.
+             * @enum {string}
+             */
+            status: "up" | "degraded" | "down" | "unknown";
+        };
+        /** @description The four parts, in this order. */
+        HealthComponents: components["schemas"]["HealthComponent"][];
+        HealthStatus: {
+            /**
+             * Format: date-time
+             * @description When it was measured.
+             */
+            checked_at: string;
+            components: components["schemas"]["HealthComponents"];
+            /**
+             * @description Whether every part is up.
+             * @enum {string}
+             */
+            status: "healthy" | "degraded";
+            uptime_seconds: components["schemas"]["UptimeSeconds"];
+            version: components["schemas"]["ServiceVersion"];
+        };
+        Investigation: {
+            /**
+             * Format: date-time
+             * @description Data recorded after this instant are not in it; null while it is queued.
+             */
+            as_of: string | null;
+            context: components["schemas"]["InvestigationContext"];
+            /** @description What it has cost. */
+            cost_micro_usd: components["schemas"]["LlmCost"];
+            /**
+             * @description What it is doing; null unless `running`.
+             * @enum {string|null}
+             */
+            current_step: "planning" | "reading_figures" | "comparing_periods" | "checking_numbers" | "writing" | null;
+            /** @description Why there is no answer; null unless `failed` or `timed_out`. */
+            error: components["schemas"]["InvestigationFailure"];
+            /**
+             * Format: date-time
+             * @description When the work ended, before the review; null before.
+             */
+            finished_at: string | null;
+            /** Format: uuid */
+            investigation_id: string;
+            /** @description What it may cost at most. */
+            max_cost_micro_usd: components["schemas"]["LlmCost"];
+            /** @description How much of the work is done. */
+            progress: number;
+            /** @description The question; null in a final state, since it is deleted then. */
+            question: string | null;
+            /** Format: date-time */
+            requested_at: string;
+            /**
+             * Format: uuid
+             * @description The user who asked.
+             */
+            requested_by: string;
+            /** @description What it found; null unless `in_review` or `completed`. */
+            result: components["schemas"]["InvestigationResult"];
+            /**
+             * Format: date-time
+             * @description From when on it can be approved; null before `in_review`.
+             */
+            review_opens_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was approved; null unless `completed`.
+             */
+            reviewed_at: string | null;
+            /**
+             * Format: uuid
+             * @description Who approved it; null unless `completed`.
+             */
+            reviewed_by: string | null;
+            /**
+             * Format: date-time
+             * @description Null while it is queued.
+             */
+            started_at: string | null;
+            status: components["schemas"]["InvestigationState"];
+            /** @description How often the database was asked. */
+            tool_calls_used: number;
+        };
+        /** @description What all figures of the investigation refer to. */
+        InvestigationContext: {
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description Empty where all are meant. */
+            channels: components["schemas"]["CreditedChannel"][];
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description Last day (inclusive), in `time_zone`.
+             */
+            end_date: string;
+            /**
+             * Format: date
+             * @description First day (inclusive), in `time_zone`.
+             */
+            start_date: string;
+            time_zone: string;
+            /** @description The budget that the question is about; null where it names none. */
+            total_budget: components["schemas"]["MoneyOrNull"];
+        };
+        /** @description What the question is about. The window must not be longer than 366 days. */
+        InvestigationContextRequest: {
+            /** @description Without it, all. */
+            channels?: components["schemas"]["CreditedChannel"][];
+            /** @description Without it, the tenant's reporting currency. */
+            currency?: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description Last day, not before `start_date`. Without it, today.
+             */
+            end_date?: string;
+            /**
+             * Format: date
+             * @description First day, in the tenant's time zone. Without it, 29 days before `end_date`.
+             */
+            start_date?: string;
+            /** @description A budget that the question is about. */
+            total_budget?: components["schemas"]["Money"];
+        };
+        InvestigationFailure: {
+            /**
+             * @description 60 seconds were over; the cost limit or the 10 questions to the database were used up without an answer; no model could be reached; the model could not answer without numbers that are not in the figures; or the server is at fault.
+             * @enum {string}
+             */
+            code: "timed_out" | "cost_limit_reached" | "tool_calls_used_up" | "provider_failed" | "numbers_not_cited" | "internal";
+            detail: string;
+        } | null;
+        InvestigationFinding: {
+            /** @description One for each number, in the order of the text. */
+            citations: components["schemas"]["LlmCitation"][];
+            /** @description How well the main figure is known; null where it is exact. */
+            confidence: components["schemas"]["LlmConfidence"];
+            text: string;
+        };
+        InvestigationRequest: {
+            context?: components["schemas"]["InvestigationContextRequest"];
+            /** @description What it may cost at most, in millionths of a US dollar; 300000 where it is absent. */
+            max_cost_micro_usd?: number;
+            /** @description The most capable model that may be used. Without it, what the policy allows. */
+            max_tier?: components["schemas"]["LlmTier"];
+            /** @description Without personal data; e-mail addresses and phone numbers are refused. */
+            question: string;
+        };
+        InvestigationResult: {
+            /** @description The most important first. */
+            findings: components["schemas"]["InvestigationFinding"][];
+            /** @description The answer. */
+            synthesis: components["schemas"]["LlmNarrative"];
+        } | null;
+        /**
+         * @description `completed`, `cancelled`, `failed` and `timed_out` are final.
+         * @enum {string}
+         */
+        InvestigationState: "queued" | "running" | "in_review" | "completed" | "cancelled" | "failed" | "timed_out";
+        InviteAcceptance: {
+            /** @description The password of the new account, or of the account that the invited address has already. */
+            password: string;
+            /** @description The invitation's token, as `inviteMember` gave it. */
+            token: string;
+        };
+        InvitedMember: {
+            /** Format: email */
+            email: string;
+            /** Format: date-time */
+            invite_expires_at: string;
+            /** @description 256 random bits in base64url, shown once. Who holds it can join the tenant. */
+            invite_token: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description The user that the person will be.
+             */
+            user_id: string;
+        };
+        JobFailure: {
+            /** @description The number of the attempt. */
+            attempt: number;
+            /** Format: date-time */
+            failed_at: string;
+            failure_class: components["schemas"]["FailureClass"];
+            message: components["schemas"]["FailureMessage"];
+            /** @description The worker process that ran it; null where it is not known. */
+            worker_id: string | null;
+        };
+        /**
+         * @description How far a job is. `succeeded` and `failed` are final.
+         * @enum {string}
+         */
+        JobStatus: "queued" | "running" | "succeeded" | "failed";
+        /** @description One movement of money. Entries are never changed or removed. */
+        LedgerEntry: {
+            /** @description Above 0 for `capture` and `dispute_reversal`, below 0 for `refund` and `dispute`. */
+            amount: components["schemas"]["Money"];
+            entry_id: components["schemas"]["LedgerEntryId"];
+            /**
+             * Format: uuid
+             * @description The stored delivery that proves the entry.
+             */
+            event_id: string;
+            kind: components["schemas"]["LedgerEntryKind"];
+            /**
+             * Format: date-time
+             * @description The vendor's time of the movement.
+             */
+            occurred_at: string;
+            order_id: components["schemas"]["LedgerOrderId"];
+            /**
+             * Format: date-time
+             * @description When it was added to the ledger.
+             */
+            recorded_at: string;
+            /** @description The `entry_id` that this entry takes back, where the vendor names it; null otherwise. */
+            reverses_entry_id: string | null;
+            vendor: components["schemas"]["Vendor"];
+            /** @description True when the delivery's signature was checked. */
+            verified: boolean;
+        };
+        /** @description The entry's key, unique within the tenant; it names vendor and kind and is made from the vendor's own id. */
+        LedgerEntryId: string;
+        /**
+         * @description Money that came in, that was given back, that a bank took back because the buyer disputes the payment, or that returned when the dispute was won.
+         * @enum {string}
+         */
+        LedgerEntryKind: "capture" | "refund" | "dispute" | "dispute_reversal";
+        LedgerEntryList: {
+            items: components["schemas"]["LedgerEntry"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description The order's key, `<vendor>:<id at the vendor>`. */
+        LedgerOrderId: string;
         Liveness: {
             /** @constant */
             status: "alive";
+        };
+        LlmAllowance: {
+            /** @description The limit that holds now. */
+            limit_micro_usd: components["schemas"]["LlmCost"];
+            /** @description Set aside for calls under way, at what they may cost at most. */
+            reserved_micro_usd: components["schemas"]["LlmCost"];
+            /**
+             * Format: date-time
+             * @description When the window ends and the count starts anew.
+             */
+            resets_at: string;
+            spent_micro_usd: components["schemas"]["LlmCost"];
+        };
+        /** @description One number of a text, with the figure that it was taken from. A text is only given out when each of its numbers has a citation, and the figure at `source` is that number; a language model calculates none itself. */
+        LlmCitation: {
+            /** @description The value, where it is an amount; null otherwise. */
+            amount: components["schemas"]["MoneyOrNull"];
+            /** @description Name of the figure. */
+            metric: string;
+            /** @description The value, where it is a plain number or a ratio (0.4 for 40 %); null otherwise. */
+            number: number | null;
+            /**
+             * Format: uri-reference
+             * @description The answer of this API that has the figure, with a JSON Pointer to it as fragment.
+             */
+            source: string;
+            /** @description The number as it stands in the text. */
+            text: string;
+        };
+        /** @description How well a figure is known. Without a sample size there is none. */
+        LlmConfidence: {
+            /** @enum {string} */
+            level: "high" | "medium" | "low";
+            /** @description Orders, or distinct converting visitors, behind the figure. */
+            sample_size: components["schemas"]["Count"];
+        } | null;
+        /** @description Millionths of a US dollar. */
+        LlmCost: number;
+        /**
+         * @description What a call was for.
+         * @enum {string}
+         */
+        LlmFeature: "explanation" | "investigation" | "budget_optimization";
+        LlmFeatureUsage: {
+            /** @description Answered with a text that was written earlier for the same figures. */
+            cached: components["schemas"]["Count"];
+            /** @description Requests for a text, the cached and failed ones included, without those refused. */
+            calls: components["schemas"]["Count"];
+            cost_micro_usd: components["schemas"]["LlmCost"];
+            /** @description Without an answer from a provider. */
+            failed: components["schemas"]["Count"];
+            /** @description Answered by a cheaper model than wanted, because of a limit or a failure. */
+            fallbacks: components["schemas"]["Count"];
+            feature: components["schemas"]["LlmFeature"];
+            /** @description Refused because of a limit. */
+            refused: components["schemas"]["Count"];
+        };
+        LlmModelUsage: {
+            /**
+             * @description Whether the model is called now; `open` after failures, `half_open` while one call tries whether it works again.
+             * @enum {string}
+             */
+            breaker: "closed" | "open" | "half_open";
+            cached_input_tokens: components["schemas"]["Count"];
+            /** @description Calls to the provider. */
+            calls: components["schemas"]["Count"];
+            cost_micro_usd: components["schemas"]["LlmCost"];
+            /** @description All input, cached tokens included. */
+            input_tokens: components["schemas"]["Count"];
+            model: components["schemas"]["ModelVersion"];
+            output_tokens: components["schemas"]["Count"];
+            provider: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again; null unless `open`.
+             */
+            retry_at: string | null;
+            tier: components["schemas"]["LlmTier"];
+        };
+        /** @description A text about figures. Every number in it is cited. */
+        LlmNarrative: {
+            /** @description Whether the text was written earlier for the very same figures. */
+            cached: boolean;
+            /** @description One for each number, in the order of the text. */
+            citations: components["schemas"]["LlmCitation"][];
+            /** @description What this text cost; 0 where it is cached or built-in. */
+            cost_micro_usd: components["schemas"]["LlmCost"];
+            /** Format: date-time */
+            generated_at: string;
+            /** @description Name and version of the language model. */
+            model: components["schemas"]["ModelVersion"];
+            /** @description Who ran the model; `skeldir` for the built-in narrator. */
+            provider: string;
+            /** @description Plain text in English. */
+            text: string;
+            tier: components["schemas"]["LlmTier"];
+        };
+        /**
+         * @description What happens where the wanted model may cost more than what is left: `fall_back` takes the cheapest that fits, at worst the built-in narrator; `refuse` answers `budget_exceeded`.
+         * @enum {string}
+         */
+        LlmOverBudget: "fall_back" | "refuse";
+        LlmPolicy: {
+            /** @description Whether any call may leave the platform; if not, only the built-in narrator writes. */
+            enabled: boolean;
+            /** @description Limit of the tenant in an hour (UTC). */
+            hourly_limit_micro_usd: components["schemas"]["LlmCost"];
+            /** @description The most capable model that may be used. */
+            max_tier: components["schemas"]["LlmTier"];
+            /** @description Limit of the tenant in a month (UTC). */
+            monthly_limit_micro_usd: components["schemas"]["LlmCost"];
+            over_budget: components["schemas"]["LlmOverBudget"];
+            /** @description Limit of one request, an investigation with all of its calls included. */
+            request_limit_micro_usd: components["schemas"]["LlmCost"];
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Limit of each user in a month (UTC). */
+            user_monthly_limit_micro_usd: components["schemas"]["LlmCost"];
+        };
+        LlmPolicyChange: {
+            /** @description Whether any call may leave the platform; if not, only the built-in narrator writes. */
+            enabled?: boolean;
+            /** @description Limit of the tenant in an hour (UTC). */
+            hourly_limit_micro_usd?: components["schemas"]["LlmCost"];
+            /** @description The most capable model that may be used. */
+            max_tier?: components["schemas"]["LlmTier"];
+            /** @description Limit of the tenant in a month (UTC). */
+            monthly_limit_micro_usd?: components["schemas"]["LlmCost"];
+            over_budget?: components["schemas"]["LlmOverBudget"];
+            /** @description Limit of one request, an investigation with all of its calls included. */
+            request_limit_micro_usd?: components["schemas"]["LlmCost"];
+            /** @description Limit of each user in a month (UTC). */
+            user_monthly_limit_micro_usd?: components["schemas"]["LlmCost"];
+        };
+        /**
+         * @description How capable a language model is, the cheapest first. `built_in` is the narrator of the platform itself: no network, no cost, the same words for the same figures.
+         * @enum {string}
+         */
+        LlmTier: "built_in" | "cheap" | "standard" | "premium";
+        LlmUsage: {
+            /** Format: date-time */
+            as_of: string;
+            /** @description In order of the feature's name; features without a call are absent. */
+            by_feature: components["schemas"]["LlmFeatureUsage"][];
+            /** @description In order of provider and model. The built-in narrator costs nothing and is absent. */
+            by_model: components["schemas"]["LlmModelUsage"][];
+            /** @description The user of the access token, in the month. */
+            caller: components["schemas"]["LlmAllowance"];
+            /** @description All members, in the current hour, whatever the month asked for. */
+            hour: components["schemas"]["LlmAllowance"];
+            month: string;
+            policy: components["schemas"]["LlmPolicy"];
+            /** @description All members of the tenant, in the month. */
+            tenant: components["schemas"]["LlmAllowance"];
+            /**
+             * @description The time zone of month and hour.
+             * @constant
+             */
+            time_zone: "UTC";
+        };
+        LoggedError: {
+            /**
+             * Format: uuid
+             * @description The same for equal errors of one release.
+             */
+            error_id: string;
+            /** @description How often it was reported, this time included. */
+            occurrences: number;
         };
         /** @description The tenant of the token. */
         LoggedInTenant: {
@@ -423,6 +3817,60 @@ export interface components {
             token_type: "Bearer";
             user: components["schemas"]["LoggedInUser"];
         };
+        /** @description How many days before an order a touchpoint may lie to earn a credit. */
+        LookbackDays: number;
+        Member: {
+            /** Format: email */
+            email: string;
+            /**
+             * Format: date-time
+             * @description Until when the open invitation can be accepted; null for a member.
+             */
+            invite_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the person was last invited; null where an operator made the member.
+             */
+            invited_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the person became a member; null before.
+             */
+            joined_at: string | null;
+            role: components["schemas"]["Role"];
+            /**
+             * @description Whether the invitation is still open, or the person is a member.
+             * @enum {string}
+             */
+            status: "invited" | "active";
+            /** Format: uuid */
+            user_id: string;
+        };
+        MemberInvitation: {
+            /**
+             * Format: email
+             * @description Compared without regard to case.
+             */
+            email: string;
+            role: components["schemas"]["Role"];
+        };
+        MemberList: {
+            items: components["schemas"]["Member"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        MembershipRole: {
+            previous_role: components["schemas"]["Role"];
+            role: components["schemas"]["Role"];
+            /** @description Whether the role changed and the earlier tokens were therefore revoked. */
+            tokens_revoked: boolean;
+            /** Format: uuid */
+            user_id: string;
+        };
+        MembershipRoleRequest: {
+            role: components["schemas"]["Role"];
+            /** Format: uuid */
+            user_id: string;
+        };
         /** @description Version of the model's algorithm. */
         ModelVersion: string;
         /** @description An exact amount. `amount_minor` counts the currency's minor unit (cents for USD, whole yen for JPY) and lies within ±(2^53 − 1), so that every JSON parser reads it without loss. */
@@ -430,6 +3878,152 @@ export interface components {
             /** @description Amount in minor units of the currency; negative where more was refunded than captured. */
             amount_minor: number;
             currency: components["schemas"]["Currency"];
+        };
+        /** @description An exact amount as in `Money`, or null where it is unknown. */
+        MoneyOrNull: {
+            /** @description Amount in minor units of the currency. */
+            amount_minor: number;
+            currency: components["schemas"]["Currency"];
+        } | null;
+        /** @description Send it as `cursor` to get the items that follow; null where there are none. Opaque, and tied to the filters of the list. */
+        NextCursor: string | null;
+        /** @description A handshake that waits for the user. */
+        OAuthAuthorization: {
+            /**
+             * Format: uri
+             * @description Open it in the user's browser.
+             */
+            authorization_url: string;
+            /** @constant */
+            lifecycle_state: "authorization_pending";
+            platform: components["schemas"]["ReconciledPlatform"];
+            /**
+             * Format: uri
+             * @description Where the platform will return to.
+             */
+            redirect_uri: string;
+            requested_scopes: components["schemas"]["OAuthScopes"];
+            /**
+             * Format: date-time
+             * @description Until when the user must have returned.
+             */
+            state_expires_at: string;
+            /**
+             * Format: uuid
+             * @description Names the handshake in the audit log. It is not the `state`.
+             */
+            state_reference: string;
+        };
+        OAuthAuthorizationRequest: {
+            /** @description The account that must be among those granted. Without it each granted account is connected. Required of Shopify, where it is the shop's domain. */
+            platform_account_id?: components["schemas"]["PlatformAccountId"];
+            /**
+             * Format: uri
+             * @description Where the platform returns to. Compared character by character with the server's list for the platform. Without it, the first of the list.
+             */
+            redirect_uri?: string;
+            /** @description Without it, what the platform's reports need. Others than the server allows are refused. */
+            requested_scopes?: components["schemas"]["OAuthScopes"];
+        };
+        OAuthDisconnectedAccount: {
+            /**
+             * Format: date-time
+             * @description When the tokens were destroyed.
+             */
+            disconnected_at: string;
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            /**
+             * @description Whether the platform knows: `confirmed`, `pending` while the job tries, `failed` after its last attempt, `unsupported` where the platform has no such call, `not_needed` where it had withdrawn the access itself.
+             * @enum {string}
+             */
+            provider_revocation: "confirmed" | "pending" | "failed" | "unsupported" | "not_needed";
+        };
+        OAuthDisconnection: {
+            accounts: components["schemas"]["OAuthDisconnectedAccount"][];
+            /** @constant */
+            lifecycle_state: "revoked";
+            platform: components["schemas"]["ReconciledPlatform"];
+        };
+        OAuthDisconnectRequest: {
+            /** @description The account. Without it, all of the platform. */
+            platform_account_id?: components["schemas"]["PlatformAccountId"];
+            /**
+             * @description Kept in the audit log. With `provider_revoked` the platform is not told again.
+             * @enum {string}
+             */
+            reason: "user_initiated" | "provider_revoked" | "security_event" | "tenant_offboarding";
+        };
+        /**
+         * @description Why the last attempt failed, a code of the problem registry; null where it did not.
+         * @enum {string|null}
+         */
+        OAuthErrorCode: "provider_not_connected" | "provider_expired" | "provider_revoked" | "provider_scope_insufficient" | "provider_rate_limited" | "provider_transport_failure" | null;
+        /**
+         * @description `not_connected` never was; `authorization_pending` waits for the user; `connected` works; `expired` is past its expiry and can still be renewed; `revoked` was disconnected by a member; `reconnect_required` was ended by the platform.
+         * @enum {string}
+         */
+        OAuthLifecycleState: "not_connected" | "authorization_pending" | "connected" | "expired" | "revoked" | "reconnect_required";
+        /**
+         * @description `not_attempted` never was, `fresh` is not due, `due` is due, `in_progress` is at work, `succeeded` and `failed` tell of the last attempt until the next is due.
+         * @enum {string}
+         */
+        OAuthRefreshState: "not_attempted" | "fresh" | "due" | "in_progress" | "succeeded" | "failed";
+        OAuthRefreshStatus: {
+            /** @description Failures since the last success. */
+            consecutive_failures: number;
+            last_error_code: components["schemas"]["OAuthErrorCode"];
+            /**
+             * Format: date-time
+             * @description Null before the first attempt.
+             */
+            last_refresh_attempt_at: string | null;
+            /**
+             * Format: date-time
+             * @description Null before the first success.
+             */
+            last_refresh_success_at: string | null;
+            lifecycle_state: components["schemas"]["OAuthLifecycleState"];
+            /**
+             * Format: date-time
+             * @description When the token is renewed next; null where it is not, because it cannot be or the access has ended.
+             */
+            next_refresh_due_at: string | null;
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            refresh_state: components["schemas"]["OAuthRefreshState"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description Scopes, by their names at the platform. */
+        OAuthScopes: string[];
+        OAuthStatus: {
+            /**
+             * Format: date-time
+             * @description When the user last agreed; null before.
+             */
+            connected_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the access token expires; null where there is none or it does not.
+             */
+            expires_at: string | null;
+            lifecycle_state: components["schemas"]["OAuthLifecycleState"];
+            /**
+             * Format: date-time
+             * @description Until when the user must return; null unless the state is `authorization_pending`.
+             */
+            pending_until: string | null;
+            platform: components["schemas"]["ReconciledPlatform"];
+            /** @description The account; null before the platform has named one. */
+            platform_account_id: string | null;
+            refresh_state: components["schemas"]["OAuthRefreshState"];
+            /** @description What was granted; empty before. */
+            scopes: components["schemas"]["OAuthScopes"];
+            /**
+             * Format: date-time
+             * @description When the state last changed; null for `not_connected`.
+             */
+            updated_at: string | null;
         };
         OrderCredit: {
             channel: components["schemas"]["CreditedChannel"];
@@ -480,6 +4074,616 @@ export interface components {
             conversions: components["schemas"]["Count"];
             net_revenue: components["schemas"]["Money"];
         };
+        PasswordChange: {
+            current_password: string;
+            /** @description Must differ from the current one. */
+            new_password: string;
+        };
+        PasswordChanged: {
+            /** Format: date-time */
+            changed_at: string;
+            /** @description Other sessions of the account that were ended. */
+            revoked_sessions: components["schemas"]["Count"];
+        };
+        /** @description An amount in version 1. On a refund its sign is not stable, so only its size counts. */
+        PaypalAmountV1: {
+            currency: components["schemas"]["PaypalCurrency"];
+            /** @description Parts of `total`. */
+            details?: {
+                handling_fee?: components["schemas"]["PaypalDecimal"];
+                shipping?: components["schemas"]["PaypalDecimal"];
+                subtotal?: components["schemas"]["PaypalDecimal"];
+                tax?: components["schemas"]["PaypalDecimal"];
+            } & {
+                [key: string]: unknown;
+            };
+            total: components["schemas"]["PaypalDecimal"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A refund of a capture in version 1. */
+        PaypalCaptureRefundV1: {
+            amount: components["schemas"]["PaypalAmountV1"];
+            /** @description The capture that is refunded. */
+            capture_id?: components["schemas"]["PaypalId"];
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Free text of the merchant; may carry the visitor token. */
+            custom?: string;
+            id: components["schemas"]["PaypalId"];
+            /** @description The merchant's number of the order or invoice. */
+            invoice_number?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description The payment that it belongs to. */
+            parent_payment?: components["schemas"]["PaypalId"];
+            /** @description Such as completed, pending, denied, refunded and partially_refunded. */
+            state?: string;
+            transaction_fee?: components["schemas"]["PaypalFeeV1"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A capture in version 1. */
+        PaypalCaptureV1: {
+            amount: components["schemas"]["PaypalAmountV1"];
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Free text of the merchant; may carry the visitor token. */
+            custom?: string;
+            id: components["schemas"]["PaypalId"];
+            /** @description The merchant's number of the order or invoice. */
+            invoice_number?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description The payment that it belongs to. */
+            parent_payment?: components["schemas"]["PaypalId"];
+            /** @description Such as completed, pending, denied, refunded and partially_refunded. */
+            state?: string;
+            transaction_fee?: components["schemas"]["PaypalFeeV1"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A capture in version 2. */
+        PaypalCaptureV2: {
+            amount: components["schemas"]["PaypalMoney"];
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Free text of the merchant; may carry the visitor token. */
+            custom_id?: string;
+            final_capture?: boolean;
+            id: components["schemas"]["PaypalId"];
+            /** @description The merchant's number of the order or invoice. */
+            invoice_id?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            payee?: components["schemas"]["PaypalPayee"];
+            /** @description What the merchant gets of it. */
+            seller_receivable_breakdown?: {
+                gross_amount?: components["schemas"]["PaypalMoney"];
+                net_amount?: components["schemas"]["PaypalMoney"];
+                paypal_fee?: components["schemas"]["PaypalMoney"];
+                platform_fees?: ({
+                    amount?: components["schemas"]["PaypalMoney"];
+                } & {
+                    [key: string]: unknown;
+                })[];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @description Such as COMPLETED, PENDING, DECLINED, REFUNDED and PARTIALLY_REFUNDED. */
+            status?: string;
+            supplementary_data?: components["schemas"]["PaypalSupplementaryData"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A buyer agreed to pay; it is not yet money. */
+        PaypalCheckoutOrderApprovedEvent: ({
+            /** @constant */
+            event_type: "CHECKOUT.ORDER.APPROVED";
+            resource: components["schemas"]["PaypalOrderV2"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description An order is complete; the same money as its captures. */
+        PaypalCheckoutOrderCompletedEvent: ({
+            /** @constant */
+            event_type: "CHECKOUT.ORDER.COMPLETED";
+            resource: components["schemas"]["PaypalOrderV2"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description ISO 4217 code in upper case. */
+        PaypalCurrency: string;
+        /** @description A buyer objects to a payment. */
+        PaypalCustomerDisputeCreatedEvent: ({
+            /** @constant */
+            event_type: "CUSTOMER.DISPUTE.CREATED";
+            resource: components["schemas"]["PaypalDispute"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A dispute ended. */
+        PaypalCustomerDisputeResolvedEvent: ({
+            /** @constant */
+            event_type: "CUSTOMER.DISPUTE.RESOLVED";
+            resource: components["schemas"]["PaypalDispute"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A dispute changed. */
+        PaypalCustomerDisputeUpdatedEvent: ({
+            /** @constant */
+            event_type: "CUSTOMER.DISPUTE.UPDATED";
+            resource: components["schemas"]["PaypalDispute"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description Amount in major units, as a decimal. HUF, JPY and TWD have no decimals at PayPal. */
+        PaypalDecimal: string;
+        /** @description An event of a type that is used, or any other. */
+        PaypalDelivery: {
+            [key: string]: unknown;
+        } | components["schemas"]["PaypalPaymentCaptureCompletedEvent"] | components["schemas"]["PaypalPaymentCapturePendingEvent"] | components["schemas"]["PaypalPaymentCaptureDeniedEvent"] | components["schemas"]["PaypalPaymentCaptureDeclinedEvent"] | components["schemas"]["PaypalPaymentCaptureRefundedEvent"] | components["schemas"]["PaypalPaymentCaptureReversedEvent"] | components["schemas"]["PaypalPaymentSaleCompletedEvent"] | components["schemas"]["PaypalPaymentSaleRefundedEvent"] | components["schemas"]["PaypalPaymentSaleReversedEvent"] | components["schemas"]["PaypalCheckoutOrderApprovedEvent"] | components["schemas"]["PaypalCheckoutOrderCompletedEvent"] | components["schemas"]["PaypalCustomerDisputeCreatedEvent"] | components["schemas"]["PaypalCustomerDisputeUpdatedEvent"] | components["schemas"]["PaypalCustomerDisputeResolvedEvent"] | components["schemas"]["PaypalOtherEvent"];
+        PaypalDispute: {
+            create_time?: components["schemas"]["PaypalTime"];
+            dispute_amount?: components["schemas"]["PaypalMoney"];
+            dispute_id: components["schemas"]["PaypalId"];
+            dispute_life_cycle_stage?: string;
+            /** @description How it ended. */
+            dispute_outcome?: {
+                amount_refunded?: components["schemas"]["PaypalMoney"];
+                outcome_code?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            disputed_transactions: ({
+                buyer_transaction_id?: components["schemas"]["PaypalId"];
+                /** @description The capture or sale of the merchant. */
+                seller_transaction_id?: components["schemas"]["PaypalId"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            reason?: string;
+            /** @description Such as OPEN, WAITING_FOR_SELLER_RESPONSE, UNDER_REVIEW and RESOLVED. */
+            status: string;
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What every PayPal event has. Open, since PayPal adds fields at any time. */
+        PaypalEvent: {
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Event type, such as `PAYMENT.CAPTURE.COMPLETED`. */
+            event_type: string;
+            event_version?: string;
+            /** @description The event's id; each is counted once for a webhook. */
+            id: components["schemas"]["PaypalId"];
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description What the event is about, as it was when the event arose. */
+            resource: {
+                [key: string]: unknown;
+            };
+            /** @description What `resource` is, such as capture, refund, sale, checkout-order and dispute. */
+            resource_type?: string;
+            /** @description `2.0`, or absent where `resource` has the shape of version 1. */
+            resource_version?: string;
+            summary?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        PaypalFeeV1: {
+            currency?: components["schemas"]["PaypalCurrency"];
+            value?: components["schemas"]["PaypalDecimal"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Id of a thing at PayPal. */
+        PaypalId: string;
+        PaypalLinks: ({
+            /** @description Address; that of `rel` up ends with the id of the thing above, such as the capture of a refund. */
+            href?: string;
+            method?: string;
+            /** @description Such as self, refund and up. */
+            rel?: string;
+        } & {
+            [key: string]: unknown;
+        })[];
+        /** @description An amount in version 2. */
+        PaypalMoney: {
+            currency_code: components["schemas"]["PaypalCurrency"];
+            value: components["schemas"]["PaypalDecimal"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An order in version 2. */
+        PaypalOrderV2: {
+            create_time?: components["schemas"]["PaypalTime"];
+            id: components["schemas"]["PaypalId"];
+            intent?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            purchase_units: ({
+                amount: components["schemas"]["PaypalMoney"];
+                /** @description Free text of the merchant; may carry the visitor token. */
+                custom_id?: string;
+                /** @description The merchant's number of the order or invoice. */
+                invoice_id?: string;
+                payee?: components["schemas"]["PaypalPayee"];
+                /** @description The payments of a completed order; each also comes as an event of its own. */
+                payments?: {
+                    captures?: components["schemas"]["PaypalCaptureV2"][];
+                    refunds?: components["schemas"]["PaypalRefundV2"][];
+                } & {
+                    [key: string]: unknown;
+                };
+                reference_id?: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description Such as APPROVED and COMPLETED. */
+            status: string;
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An event of a type that is not used; acknowledged and counted. */
+        PaypalOtherEvent: ({
+            event_type: string;
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type">;
+        /** @description The merchant. */
+        PaypalPayee: {
+            merchant_id?: components["schemas"]["PaypalId"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The money of a capture arrived. */
+        PaypalPaymentCaptureCompletedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.COMPLETED";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalCaptureV2"] | components["schemas"]["PaypalCaptureV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A capture was refused. */
+        PaypalPaymentCaptureDeclinedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.DECLINED";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalCaptureV2"] | components["schemas"]["PaypalCaptureV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A capture was refused. */
+        PaypalPaymentCaptureDeniedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.DENIED";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalCaptureV2"] | components["schemas"]["PaypalCaptureV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A capture waits, for example for a bank; it is not yet money. */
+        PaypalPaymentCapturePendingEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.PENDING";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalCaptureV2"] | components["schemas"]["PaypalCaptureV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description Part or all of a capture was given back. The object is the refund. */
+        PaypalPaymentCaptureRefundedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.REFUNDED";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalRefundV2"] | components["schemas"]["PaypalCaptureRefundV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description PayPal or a bank took the money of a capture back. */
+        PaypalPaymentCaptureReversedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.CAPTURE.REVERSED";
+            /** @description In version 2 of PayPal's API, or in version 1. */
+            resource: {
+                [key: string]: unknown;
+            } | components["schemas"]["PaypalRefundV2"] | components["schemas"]["PaypalCaptureRefundV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description The money of a classic payment or of a subscription arrived. */
+        PaypalPaymentSaleCompletedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.SALE.COMPLETED";
+            resource: components["schemas"]["PaypalSaleV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description Part or all of a sale was given back. The object is the refund. */
+        PaypalPaymentSaleRefundedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.SALE.REFUNDED";
+            resource: components["schemas"]["PaypalSaleRefundV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description PayPal or a bank took the money of a sale back. */
+        PaypalPaymentSaleReversedEvent: ({
+            /** @constant */
+            event_type: "PAYMENT.SALE.REVERSED";
+            resource: components["schemas"]["PaypalSaleRefundV1"];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["PaypalEvent"], "event_type" | "resource">;
+        /** @description A refund, or a reversal, in version 2. */
+        PaypalRefundV2: {
+            amount: components["schemas"]["PaypalMoney"];
+            create_time?: components["schemas"]["PaypalTime"];
+            custom_id?: string;
+            /** @description The refund's id; that of its capture stands only in the link `up`. */
+            id: components["schemas"]["PaypalId"];
+            invoice_id?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description What the merchant pays of it. */
+            seller_payable_breakdown?: {
+                gross_amount?: components["schemas"]["PaypalMoney"];
+                net_amount?: components["schemas"]["PaypalMoney"];
+                paypal_fee?: components["schemas"]["PaypalMoney"];
+                /** @description What was refunded of the capture so far, in sum. */
+                total_refunded_amount?: components["schemas"]["PaypalMoney"];
+            } & {
+                [key: string]: unknown;
+            };
+            status?: string;
+            supplementary_data?: components["schemas"]["PaypalSupplementaryData"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A refund, or a reversal, of a sale. It exists in version 1 only. */
+        PaypalSaleRefundV1: {
+            amount: components["schemas"]["PaypalAmountV1"];
+            /** @description The subscription, where it is a payment of one. */
+            billing_agreement_id?: components["schemas"]["PaypalId"];
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Free text of the merchant; may carry the visitor token. */
+            custom?: string;
+            id: components["schemas"]["PaypalId"];
+            /** @description The merchant's number of the order or invoice. */
+            invoice_number?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description The payment that it belongs to. */
+            parent_payment?: components["schemas"]["PaypalId"];
+            refund_reason_code?: string;
+            /** @description The sale that is refunded. */
+            sale_id?: components["schemas"]["PaypalId"];
+            /** @description Such as completed, pending, denied, refunded and partially_refunded. */
+            state?: string;
+            /** @description What was refunded of the sale so far, in sum. */
+            total_refunded_amount?: components["schemas"]["PaypalAmountV1"];
+            transaction_fee?: components["schemas"]["PaypalFeeV1"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A sale. It exists in version 1 only. */
+        PaypalSaleV1: {
+            amount: components["schemas"]["PaypalAmountV1"];
+            /** @description The subscription, where it is a payment of one. */
+            billing_agreement_id?: components["schemas"]["PaypalId"];
+            clearing_time?: components["schemas"]["PaypalTime"];
+            create_time?: components["schemas"]["PaypalTime"];
+            /** @description Free text of the merchant; may carry the visitor token. */
+            custom?: string;
+            id: components["schemas"]["PaypalId"];
+            /** @description The merchant's number of the order or invoice. */
+            invoice_number?: string;
+            links?: components["schemas"]["PaypalLinks"];
+            /** @description The payment that it belongs to. */
+            parent_payment?: components["schemas"]["PaypalId"];
+            payment_mode?: string;
+            /** @description Such as completed, pending, denied, refunded and partially_refunded. */
+            state?: string;
+            transaction_fee?: components["schemas"]["PaypalFeeV1"];
+            update_time?: components["schemas"]["PaypalTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        PaypalSupplementaryData: {
+            related_ids?: {
+                authorization_id?: components["schemas"]["PaypalId"];
+                capture_id?: components["schemas"]["PaypalId"];
+                /** @description The order that was captured. */
+                order_id?: components["schemas"]["PaypalId"];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Date and time in RFC 3339, in UTC or with an offset. Samples of the simulator hold impossible dates. */
+        PaypalTime: string;
+        /** @description The account's id at the platform: a customer id, an ad account, the domain of a shop. Digits without dashes. */
+        PlatformAccountId: string;
+        PlatformConnection: {
+            /** @description The currency of the account's figures; null where it is not known. */
+            account_currency: string | null;
+            account_name: string | null;
+            /** @description The time zone of the account's days (IANA name); null where it is not known. */
+            account_time_zone: string | null;
+            /** Format: uuid */
+            connection_id: string;
+            /** Format: date-time */
+            created_at: string;
+            credential_status: components["schemas"]["PlatformCredentialState"];
+            /** @description The account by which this one is reached; null where there is none. */
+            manager_account_id: string | null;
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            status: components["schemas"]["PlatformConnectionStatus"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A connection, with the ids of all accounts that are connected at its platform. */
+        PlatformConnectionDetail: {
+            /** @description The currency of the account's figures; null where it is not known. */
+            account_currency: string | null;
+            account_name: string | null;
+            /** @description The time zone of the account's days (IANA name); null where it is not known. */
+            account_time_zone: string | null;
+            /** Format: uuid */
+            connection_id: string;
+            /** Format: date-time */
+            created_at: string;
+            credential_status: components["schemas"]["PlatformCredentialState"];
+            /** @description The account by which this one is reached; null where there is none. */
+            manager_account_id: string | null;
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            /** @description All accounts of this platform, in order of the id. */
+            platform_account_ids: components["schemas"]["PlatformAccountId"][];
+            status: components["schemas"]["PlatformConnectionStatus"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A connection. What is absent stays as it is, or is empty in a new one. */
+        PlatformConnectionRequest: {
+            /** @description The currency of the account's figures. */
+            account_currency?: components["schemas"]["Currency"];
+            /** @description The account's name for people. */
+            account_name?: string;
+            /** @description The time zone of the account's days (IANA name). */
+            account_time_zone?: string;
+            /** @description The account by which this one is reached, such as a manager account of Google Ads. */
+            manager_account_id?: components["schemas"]["PlatformAccountId"];
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            /**
+             * @description Whether the platform may be called.
+             * @enum {string}
+             */
+            status?: "active" | "disabled";
+        };
+        /**
+         * @description `pending` until there are credentials, then `active`; `disabled` where a manager switched it off, so that the platform is not called.
+         * @enum {string}
+         */
+        PlatformConnectionStatus: "pending" | "active" | "disabled";
+        PlatformCredentialRequest: {
+            /** @description The token, or the secret where the platform gives a key and a secret (PayPal, WooCommerce). */
+            access_token: string;
+            /**
+             * Format: date-time
+             * @description When the token expires. Without it, never.
+             */
+            expires_at?: string;
+            /** @description The key that belongs to the secret; required of PayPal and WooCommerce, refused for the others. */
+            key_id?: string;
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            /** @description By which the token is renewed, where there is one. */
+            refresh_token?: string;
+            scopes?: components["schemas"]["OAuthScopes"];
+            /**
+             * @description How the token is sent.
+             * @constant
+             */
+            token_type?: "Bearer";
+        };
+        /**
+         * @description Whether there are credentials, and whether they are past their expiry.
+         * @enum {string}
+         */
+        PlatformCredentialState: "stored" | "expired" | "missing";
+        /** @description What may be known of credentials. */
+        PlatformCredentialStatus: {
+            /**
+             * Format: date-time
+             * @description When the token expires; null where it does not.
+             */
+            expires_at: string | null;
+            platform: components["schemas"]["ReconciledPlatform"];
+            platform_account_id: components["schemas"]["PlatformAccountId"];
+            scopes: components["schemas"]["OAuthScopes"];
+            status: components["schemas"]["PlatformCredentialState"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        PlatformReconciliation: {
+            /** @description Claimed ÷ verified, to four decimals; null where verified is not above 0. */
+            claim_ratio: number | null;
+            claim_settings: components["schemas"]["ClaimSettings"];
+            claimed: components["schemas"]["Money"];
+            claimed_orders: components["schemas"]["ClaimedOrders"];
+            /** @description The part of all verified revenue that is in `verified`, to four decimals; null where there is none. */
+            coverage: number | null;
+            /**
+             * Format: date-time
+             * @description When the claims behind the figures were fetched; null where there are none.
+             */
+            data_as_of: string | null;
+            /** @description (claimed orders − verified orders) ÷ √(claimed orders + verified orders), to four decimals: how far the difference exceeds chance. Null where both are 0. */
+            delta_z: number | null;
+            /** @description Claimed less verified. */
+            difference: components["schemas"]["Money"];
+            /**
+             * @description Whether it claims orders for its ads, or reports the orders and payments that it delivers by webhook.
+             * @enum {string}
+             */
+            kind: "ad_platform" | "vendor";
+            /** @description Claimed so far of what is to be expected in the end, by the tenant's own history; null without one. */
+            lag_completeness: number | null;
+            last_error: components["schemas"]["ReconciliationSyncError"];
+            /**
+             * Format: date-time
+             * @description When the platform was last asked, successfully or not; null before the first time.
+             */
+            last_sync: string | null;
+            /**
+             * Format: date-time
+             * @description When it is asked again; null where nothing is planned.
+             */
+            next_scheduled_sync: string | null;
+            /** @description The difference, but not below 0. */
+            over_claim: components["schemas"]["Money"];
+            platform_id: components["schemas"]["ReconciledPlatform"];
+            /** @description Each reason at most once, in the order of the list of reasons; their amounts sum exactly to the difference. */
+            reasons: components["schemas"]["DiscrepancyReasonAmount"][];
+            status: components["schemas"]["ReconciliationVerdict"];
+            /** @description Net revenue of the orders with an eligible touchpoint of the platform, or of the vendor's orders. */
+            verified: components["schemas"]["Money"];
+            verified_orders: components["schemas"]["Count"];
+        };
+        PlatformReconciliationReport: {
+            as_of: components["schemas"]["ReconciliationAsOf"];
+            basis: components["schemas"]["RevenueBasis"];
+            currency: components["schemas"]["Currency"];
+            /** @description The days with a claim or a verified order, the earliest first; they sum to the totals. */
+            days: components["schemas"]["ReconciledDay"][];
+            /**
+             * Format: date
+             * @description Last day (inclusive).
+             */
+            end_date: string;
+            platform: components["schemas"]["PlatformReconciliation"];
+            /**
+             * Format: date
+             * @description First day (inclusive).
+             */
+            start_date: string;
+            thresholds_version: components["schemas"]["ReconciliationThresholdsVersion"];
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
+        };
         /** @description An error (RFC 9457). Branch on `code`; `title` and `detail` are for people. */
         Problem: {
             code: components["schemas"]["ProblemCode"];
@@ -511,7 +4715,7 @@ export interface components {
          * @description Key of the problem registry.
          * @enum {string}
          */
-        ProblemCode: "malformed_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "not_acceptable" | "tenant_selection_required" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "internal_error" | "not_implemented" | "service_unavailable" | "not_ready" | "worker_unavailable";
+        ProblemCode: "malformed_request" | "unauthorized" | "forbidden" | "provider_scope_insufficient" | "not_found" | "provider_not_connected" | "invite_invalid" | "method_not_allowed" | "not_acceptable" | "tenant_selection_required" | "conflict" | "idempotency_in_flight" | "already_member" | "last_admin" | "provider_expired" | "provider_revoked" | "job_not_redrivable" | "budget_exceeded" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "idempotency_key_reused" | "model_not_order_level" | "export_too_large" | "rate_limited" | "provider_rate_limited" | "internal_error" | "not_implemented" | "service_unavailable" | "provider_transport_failure" | "not_ready" | "worker_unavailable";
         /** @description One fault. */
         ProblemItem: {
             /** @description Kind of fault, such as the JSON Schema keyword that was broken. */
@@ -523,6 +4727,26 @@ export interface components {
              * @description JSON Pointer (RFC 6901) to the value at fault, in the request seen as `{ path, query, header, body }` with header names in lower case, or in the health report.
              */
             pointer: string;
+        };
+        QueueHealth: {
+            /** @description Jobs at work. */
+            active: number;
+            /** @description Jobs that failed for good and wait for somebody. */
+            failed: number;
+            name: string;
+            /** @description How long the oldest of the waiting jobs has waited, in seconds; null where none waits. */
+            oldest_ready_age_seconds: number | null;
+            /** @description Jobs that wait for a worker. */
+            ready: number;
+        };
+        /** @description Name of a queue. */
+        QueueName: string;
+        RbacCheck: {
+            role: components["schemas"]["Role"];
+            /** Format: uuid */
+            tenant_id: string;
+            /** Format: uuid */
+            user_id: string;
         };
         Readiness: {
             checks: components["schemas"]["ReadinessCheck"][];
@@ -607,6 +4831,201 @@ export interface components {
              */
             start_date: string;
         };
+        ReconciledDay: {
+            claimed: components["schemas"]["Money"];
+            claimed_orders: components["schemas"]["ClaimedOrders"];
+            /** Format: date */
+            date: string;
+            difference: components["schemas"]["Money"];
+            verified: components["schemas"]["Money"];
+            verified_orders: components["schemas"]["Count"];
+        };
+        /**
+         * @description A system whose figures are compared with the ledger, be it an ad platform that claims orders or a vendor that takes the money.
+         * @enum {string}
+         */
+        ReconciledPlatform: "google_ads" | "meta_ads" | "tiktok_ads" | "linkedin_ads" | "stripe" | "paypal" | "shopify" | "woocommerce";
+        /**
+         * Format: date-time
+         * @description Data recorded after this instant are not in the figures; null before the first comparison.
+         */
+        ReconciliationAsOf: string | null;
+        ReconciliationStatus: {
+            as_of: components["schemas"]["ReconciliationAsOf"];
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description Sum of what the ad platforms claim; what vendors report is not in it. */
+            claimed_total: components["schemas"]["Money"];
+            currency: components["schemas"]["Currency"];
+            /** @description Claimed total ÷ verified total, to four decimals; null where the latter is not above 0. Above 1, orders are claimed twice. */
+            duplication: number | null;
+            /**
+             * Format: date
+             * @description Last day (inclusive).
+             */
+            end_date: string;
+            /**
+             * Format: date-time
+             * @description When all connected platforms were last fetched; null before the first time.
+             */
+            last_full_sync: string | null;
+            /** @description Orders in which two or more ad platforms took part, of those with at least one; null where there are none. */
+            order_overlap: number | null;
+            /** @description The gravest status of the platforms, from `impossible` over `severe_over_claim`, `over_claim`, `under_claim`, `currency_or_tz_mismatch`, `inconclusive`, `minor`, `pending`, `insufficient` and `matched` to `no_data`. */
+            overall_status: components["schemas"]["ReconciliationVerdict"];
+            /** @description The platforms that the tenant has connected. */
+            platforms: components["schemas"]["PlatformReconciliation"][];
+            /**
+             * Format: date
+             * @description First day (inclusive).
+             */
+            start_date: string;
+            thresholds_version: components["schemas"]["ReconciliationThresholdsVersion"];
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
+            verified_orders: components["schemas"]["Count"];
+            /** @description Net revenue of all orders, whichever platform took part. */
+            verified_total: components["schemas"]["Money"];
+        };
+        /**
+         * @description Why the platform could not be asked, a code of the problem registry; null where it could.
+         * @enum {string|null}
+         */
+        ReconciliationSyncError: "provider_not_connected" | "provider_expired" | "provider_revoked" | "provider_scope_insufficient" | "provider_rate_limited" | "provider_transport_failure" | "internal_error" | null;
+        /** @description How a platform's claim is judged. Its similarity to the verified value is the smaller of the two divided by the larger: 1 where they are equal, 0.5 where one is twice the other. `severe_below` < `minor_from` < `matched_from`. */
+        ReconciliationThresholds: {
+            /** @description From this similarity on, the claim matches. */
+            matched_from: number;
+            /** @description Below this share of the claims that are expected in the end, the judgement waits. */
+            min_completeness: number;
+            /** @description Below this number of claimed and of verified conversions, there is no judgement. */
+            min_conversions: number;
+            /** @description From this similarity on, the difference is minor. */
+            minor_from: number;
+            /** @description Below this similarity, a claim that is too high is severe. */
+            severe_below: number;
+        };
+        /** @description Version of the tenant's thresholds behind each status. */
+        ReconciliationThresholdsVersion: number;
+        /**
+         * @description How a claim stands to the verified orders; the first that applies in this order. `no_data`: nothing was claimed or fetched. `pending`: inside the lag window, or less than 0.9 of the expected claims are in. `currency_or_tz_mismatch`: the ratio is the day's exchange rate within 2 %, or the totals agree one day shifted. `impossible`: more than the whole shop sold. `insufficient`: fewer than 30 orders on both sides. `matched`: ratio 0.90 to 1.10. `minor`: 0.75 to 1.33. `severe_over_claim`: above 2 and `delta_z` above 3. `over_claim`: above 1.33 and `delta_z` above 3. `under_claim`: below 0.75 and `delta_z` below -3. `inconclusive`: none of these. The figures are the thresholds that a tenant starts with.
+         * @enum {string}
+         */
+        ReconciliationVerdict: "no_data" | "pending" | "currency_or_tz_mismatch" | "impossible" | "insufficient" | "matched" | "minor" | "severe_over_claim" | "over_claim" | "under_claim" | "inconclusive";
+        RefreshRequest: {
+            refresh_token: components["schemas"]["RefreshTokenValue"];
+        };
+        /** @description Opaque; names the session and works once. */
+        RefreshTokenValue: string;
+        /** @description The version of the console. */
+        ReleaseName: string;
+        /** @description Which dead events to take: those that fit every member, and of them the pending ones. At least one member, so that all are never taken by mistake. */
+        ReplayFilter: {
+            class?: components["schemas"]["DeadEventClass"];
+            code?: components["schemas"]["DeadEventCode"];
+            /** @description Only these; ids that do not exist or are closed are passed over. */
+            dead_event_ids?: string[];
+            /**
+             * Format: date-time
+             * @description Arrived at this instant or later.
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description Arrived before this instant.
+             */
+            until?: string;
+            vendor?: components["schemas"]["Vendor"];
+        };
+        ReplayRequest: {
+            /** @description True to learn what would change; false to change it. */
+            dry_run: boolean;
+            filter: components["schemas"]["ReplayFilter"];
+        };
+        /** @description What a replay does. The outcome of a run stands on each of its dead events. */
+        ReplayResult: {
+            dry_run: boolean;
+            /** @description How many dead events the replay takes. */
+            matched: number;
+            /** @description How many of them would become events; null for a run. */
+            recovered: number | null;
+            /**
+             * Format: uuid
+             * @description Identifies the run; null for a dry run.
+             */
+            replay_id: string | null;
+            /** @description What would change, for each currency whose amounts would; null for a run. */
+            revenue_changes: components["schemas"]["RevenueChange"][] | null;
+            /** @description A dry run has succeeded; a run is queued. */
+            status: components["schemas"]["JobStatus"];
+            /** @description How many of them would stay dead; null for a run. */
+            still_dead: number | null;
+        };
+        /** @description The requests of the process that answers, over the last minute. */
+        RequestFigures: {
+            /** @description Median duration in milliseconds; null without requests. */
+            duration_p50_ms: number | null;
+            /** @description 99th percentile in milliseconds; null without requests. */
+            duration_p99_ms: number | null;
+            /** @description Share of the answers with a status from 500 on; null without requests. */
+            error_ratio: number | null;
+            /** @description 99th percentile of how late timers fire, in milliseconds; null before the first measurement. */
+            event_loop_delay_p99_ms: number | null;
+            per_minute: number;
+        };
+        /** @description After how many days events of visitors, dead events and error reports are removed. The ledger and the audit log stay. */
+        RetentionDays: number;
+        /**
+         * @description The day on which a refund or dispute counts: that of its order (`order_date`, restates the past), or its own (`refund_date`, as cash moved). What was captured counts on the day of the order in both.
+         * @enum {string}
+         */
+        RevenueBasis: "order_date" | "refund_date";
+        /** @description The difference after less before, in one currency. */
+        RevenueChange: {
+            captured: components["schemas"]["Money"];
+            currency: components["schemas"]["Currency"];
+            net_revenue: components["schemas"]["Money"];
+            refunded: components["schemas"]["Money"];
+        };
+        RevenueDay: {
+            captured: components["schemas"]["Money"];
+            /** Format: date */
+            date: string;
+            disputed: components["schemas"]["Money"];
+            /** @description False for a day that has not ended. Late entries can change a complete day too; `as_of` tells. */
+            is_complete: boolean;
+            net_revenue: components["schemas"]["Money"];
+            orders: components["schemas"]["Count"];
+            over_refunded: components["schemas"]["Money"];
+            refunded: components["schemas"]["Money"];
+        };
+        /** @description The parts of an order that count as revenue, with the version that figures name. */
+        RevenueDefinition: {
+            /**
+             * Format: date-time
+             * @description When this version was made.
+             */
+            effective_at: string;
+            /** @description Whether the price of shipping counts. */
+            includes_shipping: boolean;
+            /** @description Whether taxes count. */
+            includes_tax: boolean;
+            /** @description Whether tips count. */
+            includes_tips: boolean;
+            /** @description Whether discounts lower the revenue. */
+            subtracts_discounts: boolean;
+            version: components["schemas"]["SettingVersion"];
+        };
+        /** @description Which parts of an order count as revenue, beside the price of its items. */
+        RevenueParts: {
+            /** @description Whether the price of shipping counts. */
+            includes_shipping: boolean;
+            /** @description Whether taxes count. */
+            includes_tax: boolean;
+            /** @description Whether tips count. */
+            includes_tips: boolean;
+            /** @description Whether discounts lower the revenue. */
+            subtracts_discounts: boolean;
+        };
         RevenueSource: {
             /** @description Ledger entries (captures and refunds) of this vendor in the interval. */
             entries: components["schemas"]["Count"];
@@ -617,53 +5036,698 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "manager" | "admin";
+        /** @description The version of the service. */
+        ServiceVersion: string;
+        /** @description One log-in, with all tokens that came from it. */
+        Session: {
+            /** @description Browser and system in general terms, to recognise the session by; null where they are not known. */
+            client: string | null;
+            /**
+             * Format: date-time
+             * @description When the user logged in.
+             */
+            created_at: string;
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+            /** Format: date-time */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When its tokens were last renewed.
+             */
+            last_used_at: string;
+            /** Format: uuid */
+            session_id: string;
+        };
+        SessionList: {
+            items: components["schemas"]["Session"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description A session with its tokens. The refresh token is shown once. */
+        SessionTokens: {
+            /** @description JWT for the `Authorization: Bearer` header. */
+            access_token: string;
+            /** @description Seconds until the access token expires. */
+            expires_in: number;
+            /**
+             * Format: date-time
+             * @description When the session ends unless it is revoked before; refreshing does not move it.
+             */
+            refresh_expires_at: string;
+            refresh_token: components["schemas"]["RefreshTokenValue"];
+            /** Format: uuid */
+            session_id: string;
+            tenant: components["schemas"]["LoggedInTenant"];
+            /** @constant */
+            token_type: "Bearer";
+            user: components["schemas"]["LoggedInUser"];
+        };
+        /** @description Counts up from 1 with each change. */
+        SettingVersion: number;
         /** @description SHA-256 in lower-case hexadecimal. */
         Sha256: string;
         /** @description Domain of a Shopify shop, in lower case. */
         ShopDomain: string;
-        /** @description An order, a refund or another resource, by topic. Open, and without required fields: shops filter fields out, and compliance topics have bodies of their own. What a topic that is used must have is checked after the signature. */
-        ShopifyDelivery: {
-            /** @description Names the kind of resource and its id. */
-            admin_graphql_api_id?: string;
-            /** @description ISO 8601 with the shop's offset. */
-            created_at?: string;
-            /** @description The shop's currency. */
-            currency?: string;
-            /** @description State of payment, such as `paid`. */
-            financial_status?: string | null;
-            /** @description Id of the order or refund; 64 bits wide. */
-            id?: number;
-            /** @description The entry named `skeldir` carries the visitor token `av1.<visitor ULID>.<session ULID>`; the others are dropped. */
-            note_attributes?: {
-                [key: string]: unknown;
-            }[];
-            /** @description On a refund the order's id; 64 bits wide. */
-            order_id?: number;
-            /** @description ISO 8601 with the shop's offset; the business date. */
-            processed_at?: string | null;
-            /** @description True for a test order; it does not count. */
-            test?: boolean;
-            /** @description Total at purchase; decimal string in major units of `currency`. */
-            total_price?: string;
-            /** @description On a refund, the money that moved; those of kind `refund` with status `success` count. */
-            transactions?: {
-                [key: string]: unknown;
-            }[];
+        ShopifyCheckout: {
+            /** @description Opens the cart to whoever holds it; never kept. */
+            cart_token?: string | null;
+            closed_at?: components["schemas"]["ShopifyNullableTime"];
+            /** @description When it was bought. */
+            completed_at?: components["schemas"]["ShopifyNullableTime"];
+            created_at?: components["schemas"]["ShopifyTime"];
+            currency?: components["schemas"]["ShopifyCurrency"];
+            discount_codes?: components["schemas"]["ShopifyDiscountCodes"];
+            id?: components["schemas"]["ShopifyId"];
+            /** @description Path or URL where the visit began, with its query. */
+            landing_site?: string | null;
+            name?: string;
+            note_attributes?: components["schemas"]["ShopifyNoteAttributes"];
+            presentment_currency?: components["schemas"]["ShopifyCurrency"];
+            /** @description Where the visit came from. */
+            referring_site?: string | null;
+            source_identifier?: string | null;
+            source_name?: string | null;
+            source_url?: string | null;
+            subtotal_price?: components["schemas"]["ShopifyDecimal"];
+            /** @description Opens the checkout to whoever holds it; never kept. */
+            token?: string;
+            total_discounts?: components["schemas"]["ShopifyDecimal"];
+            total_price?: components["schemas"]["ShopifyDecimal"];
+            total_tax?: components["schemas"]["ShopifyDecimal"];
+            updated_at?: components["schemas"]["ShopifyTime"];
         } & {
             [key: string]: unknown;
         };
-        /** @description A Stripe event. Open, since Stripe adds fields at any time; only what every event has is required. */
+        /** @description `checkouts/create`: A buyer began a checkout. */
+        ShopifyCheckoutsCreateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyCheckout"], "id" | "created_at">;
+        /** @description `checkouts/update`: A checkout changed; `completed_at` is null until it is bought. */
+        ShopifyCheckoutsUpdateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyCheckout"], "id" | "updated_at">;
+        /** @description ISO 4217 code in upper case. */
+        ShopifyCurrency: string;
+        /** @description Amount in major units, as a decimal. */
+        ShopifyDecimal: string;
+        /** @description The resource that the topic is about. The topic stands in `X-Shopify-Topic` and not in the body. */
+        ShopifyDelivery: {
+            [key: string]: unknown;
+        } | components["schemas"]["ShopifyOrdersCreateEvent"] | components["schemas"]["ShopifyOrdersPaidEvent"] | components["schemas"]["ShopifyOrdersUpdatedEvent"] | components["schemas"]["ShopifyOrdersCancelledEvent"] | components["schemas"]["ShopifyOrdersEditedEvent"] | components["schemas"]["ShopifyRefundsCreateEvent"] | components["schemas"]["ShopifyOrderTransactionsCreateEvent"] | components["schemas"]["ShopifyCheckoutsCreateEvent"] | components["schemas"]["ShopifyCheckoutsUpdateEvent"] | components["schemas"]["ShopifyDisputesCreateEvent"] | components["schemas"]["ShopifyDisputesUpdateEvent"] | components["schemas"]["ShopifyOtherResource"];
+        ShopifyDiscountCodes: ({
+            amount?: components["schemas"]["ShopifyDecimal"];
+            code?: string;
+            type?: string;
+        } & {
+            [key: string]: unknown;
+        })[];
+        ShopifyDispute: {
+            amount?: components["schemas"]["ShopifyDecimal"];
+            currency?: components["schemas"]["ShopifyCurrency"];
+            evidence_due_by?: components["schemas"]["ShopifyNullableTime"];
+            evidence_sent_on?: components["schemas"]["ShopifyNullableTime"];
+            /** @description When it ended. */
+            finalized_on?: components["schemas"]["ShopifyNullableTime"];
+            id?: components["schemas"]["ShopifyId"];
+            initiated_at?: components["schemas"]["ShopifyTime"];
+            network_reason_code?: string | null;
+            order_id?: number | null;
+            reason?: string;
+            /** @description Such as needs_response, under_review, accepted, won and lost. */
+            status?: string;
+            /** @description A question (inquiry) or a claim to the money (chargeback). */
+            type?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description `disputes/create`: The buyer's bank objects to a payment, or asks about it. */
+        ShopifyDisputesCreateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyDispute"], "id" | "order_id" | "type" | "status" | "amount" | "currency">;
+        /** @description `disputes/update`: A dispute changed or ended. */
+        ShopifyDisputesUpdateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyDispute"], "id" | "order_id" | "type" | "status" | "amount" | "currency">;
+        /** @description Id of a thing at Shopify. It is 64 bits wide, so read it without loss. */
+        ShopifyId: number;
+        ShopifyLineChanges: ({
+            /** @description By how many pieces the line changed. */
+            delta?: number;
+            id?: components["schemas"]["ShopifyId"];
+        } & {
+            [key: string]: unknown;
+        })[];
+        ShopifyMoney: {
+            amount: components["schemas"]["ShopifyDecimal"];
+            currency_code: components["schemas"]["ShopifyCurrency"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description One amount in the shop's currency, which is the one for accounts, and in the buyer's. */
+        ShopifyMoneySet: {
+            presentment_money?: components["schemas"]["ShopifyMoney"];
+            shop_money?: components["schemas"]["ShopifyMoney"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The entry named `skeldir` carries the visitor token `av1.<visitor ULID>.<session ULID>`; the others are dropped. */
+        ShopifyNoteAttributes: ({
+            name?: string;
+            value?: string | number | boolean | null;
+        } & {
+            [key: string]: unknown;
+        })[];
+        /** @description Date and time in ISO 8601, with the shop's offset; null where it has not happened. */
+        ShopifyNullableTime: string | null;
+        /** @description An order. Each topic says which fields it must have; shops may filter out the others. */
+        ShopifyOrder: {
+            /** @description Names the kind of resource and its id. */
+            admin_graphql_api_id?: string;
+            /** @description The app that made the order. */
+            app_id?: number | null;
+            buyer_accepts_marketing?: boolean;
+            cancel_reason?: string | null;
+            cancelled_at?: components["schemas"]["ShopifyNullableTime"];
+            /** @description The checkout that became the order. */
+            checkout_id?: number | null;
+            closed_at?: components["schemas"]["ShopifyNullableTime"];
+            confirmed?: boolean;
+            created_at?: components["schemas"]["ShopifyTime"];
+            /** @description The shop's currency; every amount without one of its own is in it. */
+            currency?: components["schemas"]["ShopifyCurrency"];
+            current_subtotal_price?: components["schemas"]["ShopifyDecimal"];
+            current_total_discounts?: components["schemas"]["ShopifyDecimal"];
+            /** @description After edits and refunds. */
+            current_total_price?: components["schemas"]["ShopifyDecimal"];
+            current_total_price_set?: components["schemas"]["ShopifyMoneySet"];
+            current_total_tax?: components["schemas"]["ShopifyDecimal"];
+            /** @description Only the id is read, as a keyed hash. */
+            customer?: ({
+                id?: components["schemas"]["ShopifyId"];
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            discount_codes?: components["schemas"]["ShopifyDiscountCodes"];
+            /** @description Such as pending, authorized, partially_paid, paid, partially_refunded, refunded and voided. */
+            financial_status?: string | null;
+            id?: components["schemas"]["ShopifyId"];
+            /** @description Path or URL where the visit began, with its query. */
+            landing_site?: string | null;
+            landing_site_ref?: string | null;
+            line_items?: ({
+                gift_card?: boolean;
+                id?: components["schemas"]["ShopifyId"];
+                /** @description Of one piece. */
+                price?: components["schemas"]["ShopifyDecimal"];
+                price_set?: components["schemas"]["ShopifyMoneySet"];
+                product_id?: number | null;
+                quantity?: number;
+                total_discount?: components["schemas"]["ShopifyDecimal"];
+                variant_id?: number | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description The name that the shop shows, such as #1042. */
+            name?: string;
+            note_attributes?: components["schemas"]["ShopifyNoteAttributes"];
+            order_number?: number;
+            payment_gateway_names?: string[];
+            /** @description The buyer's currency. */
+            presentment_currency?: components["schemas"]["ShopifyCurrency"];
+            /** @description The business date; importers set it to when it really was. */
+            processed_at?: components["schemas"]["ShopifyNullableTime"];
+            /** @description Where the visit came from. */
+            referring_site?: string | null;
+            /** @description The refunds so far; each also comes as `refunds/create`. */
+            refunds?: components["schemas"]["ShopifyRefund"][];
+            source_identifier?: string | null;
+            /** @description Such as web and pos, or the id of an app. */
+            source_name?: string | null;
+            source_url?: string | null;
+            subtotal_price?: components["schemas"]["ShopifyDecimal"];
+            subtotal_price_set?: components["schemas"]["ShopifyMoneySet"];
+            tags?: string;
+            taxes_included?: boolean;
+            /** @description True for a test order; it does not count. */
+            test?: boolean;
+            total_discounts?: components["schemas"]["ShopifyDecimal"];
+            total_discounts_set?: components["schemas"]["ShopifyMoneySet"];
+            total_outstanding?: components["schemas"]["ShopifyDecimal"];
+            /** @description Total at the purchase. */
+            total_price?: components["schemas"]["ShopifyDecimal"];
+            total_price_set?: components["schemas"]["ShopifyMoneySet"];
+            total_shipping_price_set?: components["schemas"]["ShopifyMoneySet"];
+            total_tax?: components["schemas"]["ShopifyDecimal"];
+            total_tax_set?: components["schemas"]["ShopifyMoneySet"];
+            total_tip_received?: components["schemas"]["ShopifyDecimal"];
+            updated_at?: components["schemas"]["ShopifyTime"];
+        } & {
+            [key: string]: unknown;
+        };
+        ShopifyOrderEdit: {
+            order_edit?: {
+                app_id?: number | null;
+                committed_at?: components["schemas"]["ShopifyNullableTime"];
+                created_at?: components["schemas"]["ShopifyTime"];
+                id: components["schemas"]["ShopifyId"];
+                line_items?: {
+                    additions?: components["schemas"]["ShopifyLineChanges"];
+                    removals?: components["schemas"]["ShopifyLineChanges"];
+                } & {
+                    [key: string]: unknown;
+                };
+                order_id: components["schemas"]["ShopifyId"];
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description `orders/cancelled`: An order was cancelled. Money that is given back comes as a refund of its own. */
+        ShopifyOrdersCancelledEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyOrder"], "id" | "cancelled_at">;
+        /** @description `orders/create`: An order was placed. It may be pending or authorised, which is not yet money. */
+        ShopifyOrdersCreateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyOrder"], "id" | "created_at" | "currency">;
+        /** @description `orders/edited`: The lines of an order were changed; its totals are then in the `current_` fields of the order. */
+        ShopifyOrdersEditedEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyOrderEdit"], "order_edit">;
+        /** @description `orders/paid`: All of an order was paid. */
+        ShopifyOrdersPaidEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyOrder"], "id" | "created_at" | "currency" | "total_price" | "financial_status">;
+        /** @description `orders/updated`: Something of an order changed; the newest `updated_at` holds. */
+        ShopifyOrdersUpdatedEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyOrder"], "id" | "updated_at">;
+        /** @description `order_transactions/create`: One movement of money of an order, or an attempt at one. */
+        ShopifyOrderTransactionsCreateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyTransaction"], "id" | "order_id" | "kind" | "status" | "amount" | "currency">;
+        /** @description The body of another topic, of a compliance topic (`customers/data_request`, `customers/redact`, `shop/redact`) or of a shop that filters fields out. */
+        ShopifyOtherResource: {
+            [key: string]: unknown;
+        };
+        ShopifyRefund: {
+            /** @description Names the kind of resource and its id. */
+            admin_graphql_api_id?: string;
+            created_at?: components["schemas"]["ShopifyTime"];
+            id?: components["schemas"]["ShopifyId"];
+            /** @description Shipping that is given back and differences; they explain the refund and are not its money. */
+            order_adjustments?: ({
+                amount_set?: components["schemas"]["ShopifyMoneySet"];
+                id?: components["schemas"]["ShopifyId"];
+                kind?: string;
+                tax_amount_set?: components["schemas"]["ShopifyMoneySet"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            order_id?: components["schemas"]["ShopifyId"];
+            processed_at?: components["schemas"]["ShopifyNullableTime"];
+            /** @description What was taken back; it explains the refund and is not its money. A restock without money is legal. */
+            refund_line_items?: ({
+                id?: components["schemas"]["ShopifyId"];
+                line_item_id?: components["schemas"]["ShopifyId"];
+                quantity?: number;
+                restock_type?: string;
+                subtotal_set?: components["schemas"]["ShopifyMoneySet"];
+                total_tax_set?: components["schemas"]["ShopifyMoneySet"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            restock?: boolean;
+            total_duties_set?: components["schemas"]["ShopifyMoneySet"];
+            /** @description The money that moved; those of kind `refund` with status `success` count. */
+            transactions?: components["schemas"]["ShopifyTransaction"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description `refunds/create`: Something was refunded or taken back into stock. */
+        ShopifyRefundsCreateEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["ShopifyRefund"], "id" | "order_id" | "created_at" | "transactions">;
+        /** @description Date and time in ISO 8601, with the shop's offset. */
+        ShopifyTime: string;
+        ShopifyTransaction: {
+            /** @description Names the kind of resource and its id. */
+            admin_graphql_api_id?: string;
+            amount?: components["schemas"]["ShopifyDecimal"];
+            created_at?: components["schemas"]["ShopifyTime"];
+            currency?: components["schemas"]["ShopifyCurrency"];
+            error_code?: string | null;
+            gateway?: string | null;
+            id?: components["schemas"]["ShopifyId"];
+            /** @description One of authorization, capture, sale, void and refund. */
+            kind?: string;
+            order_id?: components["schemas"]["ShopifyId"];
+            /** @description The one that this one captures, voids or refunds. */
+            parent_id?: number | null;
+            processed_at?: components["schemas"]["ShopifyNullableTime"];
+            source_name?: string | null;
+            /** @description One of pending, success, failure and error. */
+            status?: string;
+            /** @description True for a test transaction; it does not count. */
+            test?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        SpendBatch: {
+            spend: components["schemas"]["SpendRow"][];
+        };
+        SpendResults: {
+            /** @description Rows that are new. */
+            accepted: number;
+            /** @description Rows that were refused. */
+            rejected: number;
+            /** @description Rows that replaced earlier figures. */
+            replaced: number;
+            /** @description One result for each row, in request order. */
+            results: components["schemas"]["SpendRowResult"][];
+            /** @description Rows that were known with the same figures. */
+            unchanged: number;
+        };
+        /** @description What one channel, source and campaign cost on one day. */
+        SpendRow: {
+            /** @description The cost, 0 or more. */
+            amount: components["schemas"]["Money"];
+            /** @description Name of the campaign, as in utm_campaign. */
+            campaign?: string;
+            channel: components["schemas"]["Channel"];
+            clicks?: components["schemas"]["Count"];
+            /**
+             * Format: date
+             * @description The day in the time zone of the request.
+             */
+            date: string;
+            impressions?: components["schemas"]["Count"];
+            /** @description Where the money was spent, such as `google`; as in utm_source, so that touchpoints and spend meet. */
+            source: string;
+        };
+        SpendRowResult: {
+            /**
+             * @description Why it was rejected; null otherwise.
+             * @enum {string|null}
+             */
+            code: "invalid_row" | "repeated_row" | "date_in_future" | "date_too_long_ago" | "amount_invalid" | "personal_data" | null;
+            /** @enum {string} */
+            result: "accepted" | "replaced" | "unchanged" | "rejected";
+            /** @description The number of the row, from 1 on; the header row of a CSV does not count. */
+            row: number;
+        };
+        /** @description Amount in the minor unit by Stripe's own table of currencies, which differs from ISO 4217 for some. */
+        StripeAmount: number;
+        StripeCharge: {
+            /** @description What was authorised. */
+            amount: components["schemas"]["StripeAmount"];
+            /** @description What was taken; absent before API version 2020-08-27. */
+            amount_captured?: components["schemas"]["StripeAmount"];
+            /** @description What was refunded so far, in sum. */
+            amount_refunded: components["schemas"]["StripeAmount"];
+            balance_transaction?: components["schemas"]["StripeReference"];
+            /** @description Whether the money was taken. */
+            captured: boolean;
+            created: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            customer?: components["schemas"]["StripeReference"];
+            disputed?: boolean;
+            id: components["schemas"]["StripeId"];
+            invoice?: components["schemas"]["StripeReference"];
+            livemode?: boolean;
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @constant */
+            object: "charge";
+            /** @description Whether it succeeded, if only as an authorisation. */
+            paid?: boolean;
+            /** @description The order's key where it is given; else the charge's own id. */
+            payment_intent?: components["schemas"]["StripeReference"];
+            /** @description True only where all was refunded. */
+            refunded?: boolean;
+            /** @description One of succeeded, pending and failed. */
+            status?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The money of an authorised charge was taken. */
+        StripeChargeCapturedEvent: ({
+            data: {
+                object: components["schemas"]["StripeCharge"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.captured";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description A dispute ended: `status` is won, lost or warning_closed. */
+        StripeChargeDisputeClosedEvent: ({
+            data: {
+                object: components["schemas"]["StripeDispute"];
+                /** @description Former values of what changed. */
+                previous_attributes?: {
+                    /** @description The former state. */
+                    status?: string | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.dispute.closed";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The buyer's bank objects to a charge. */
+        StripeChargeDisputeCreatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeDispute"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.dispute.created";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The money of a dispute was given back to the account. */
+        StripeChargeDisputeFundsReinstatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeDispute"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.dispute.funds_reinstated";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The money of a dispute was taken from the account. */
+        StripeChargeDisputeFundsWithdrawnEvent: ({
+            data: {
+                object: components["schemas"]["StripeDispute"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.dispute.funds_withdrawn";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description A dispute changed, mostly its evidence. */
+        StripeChargeDisputeUpdatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeDispute"];
+                /** @description Former values of what changed. */
+                previous_attributes?: {
+                    /** @description The former state. */
+                    status?: string | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.dispute.updated";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description Part or all of a charge was given back. The object is the charge and not the refund. */
+        StripeChargeRefundedEvent: ({
+            data: {
+                object: components["schemas"]["StripeCharge"];
+                /** @description Former values of what changed; without the former `amount_refunded` the refund cannot be known. */
+                previous_attributes?: {
+                    /** @description What was refunded before. */
+                    amount_refunded?: components["schemas"]["StripeAmount"];
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.refunded";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The older name of `refund.updated`, for some payment methods. */
+        StripeChargeRefundUpdatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeRefund"];
+                /** @description Former values of what changed. */
+                previous_attributes?: {
+                    /** @description The former state. */
+                    status?: string | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.refund.updated";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description A charge was authorised; its money was taken only where `captured` is true. */
+        StripeChargeSucceededEvent: ({
+            data: {
+                object: components["schemas"]["StripeCharge"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "charge.succeeded";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        StripeCheckoutSession: {
+            /** @description Before discounts and taxes. */
+            amount_subtotal?: number | null;
+            /** @description After discounts and taxes. */
+            amount_total?: number | null;
+            /** @description May carry the visitor token instead of `metadata.skeldir`. */
+            client_reference_id?: string | null;
+            created?: components["schemas"]["StripeTime"];
+            /** @description ISO 4217 code in lower case. */
+            currency?: string | null;
+            customer?: components["schemas"]["StripeReference"];
+            id: components["schemas"]["StripeId"];
+            invoice?: components["schemas"]["StripeReference"];
+            livemode?: boolean;
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @description One of payment, setup and subscription. */
+            mode?: string;
+            /** @constant */
+            object: "checkout.session";
+            /** @description The order's key where `mode` is payment. */
+            payment_intent?: components["schemas"]["StripeReference"];
+            /** @description One of paid, unpaid and no_payment_required. */
+            payment_status: string;
+            status?: string | null;
+            subscription?: components["schemas"]["StripeReference"];
+            /** @description Parts of `amount_total`. */
+            total_details?: ({
+                amount_discount?: components["schemas"]["StripeAmount"];
+                amount_shipping?: number | null;
+                amount_tax?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            }) | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The delayed payment of a finished checkout failed. */
+        StripeCheckoutSessionAsyncPaymentFailedEvent: ({
+            data: {
+                object: components["schemas"]["StripeCheckoutSession"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "checkout.session.async_payment_failed";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The delayed payment of a finished checkout arrived. */
+        StripeCheckoutSessionAsyncPaymentSucceededEvent: ({
+            data: {
+                object: components["schemas"]["StripeCheckoutSession"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "checkout.session.async_payment_succeeded";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description A buyer finished the checkout; `payment_status` says whether it is paid already. */
+        StripeCheckoutSessionCompletedEvent: ({
+            data: {
+                object: components["schemas"]["StripeCheckoutSession"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "checkout.session.completed";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description ISO 4217 code in lower case. */
+        StripeCurrency: string;
+        /** @description An event of a type that is used, or any other. */
+        StripeDelivery: {
+            [key: string]: unknown;
+        } | components["schemas"]["StripeChargeSucceededEvent"] | components["schemas"]["StripeChargeCapturedEvent"] | components["schemas"]["StripeChargeRefundedEvent"] | components["schemas"]["StripePaymentIntentSucceededEvent"] | components["schemas"]["StripeCheckoutSessionCompletedEvent"] | components["schemas"]["StripeCheckoutSessionAsyncPaymentSucceededEvent"] | components["schemas"]["StripeCheckoutSessionAsyncPaymentFailedEvent"] | components["schemas"]["StripeInvoicePaidEvent"] | components["schemas"]["StripeInvoicePaymentSucceededEvent"] | components["schemas"]["StripeInvoicePaymentPaidEvent"] | components["schemas"]["StripeRefundCreatedEvent"] | components["schemas"]["StripeRefundUpdatedEvent"] | components["schemas"]["StripeRefundFailedEvent"] | components["schemas"]["StripeChargeRefundUpdatedEvent"] | components["schemas"]["StripeChargeDisputeCreatedEvent"] | components["schemas"]["StripeChargeDisputeUpdatedEvent"] | components["schemas"]["StripeChargeDisputeClosedEvent"] | components["schemas"]["StripeChargeDisputeFundsWithdrawnEvent"] | components["schemas"]["StripeChargeDisputeFundsReinstatedEvent"] | components["schemas"]["StripeOtherEvent"];
+        StripeDispute: {
+            /** @description What the buyer contests; mostly, but not always, the whole charge. */
+            amount: components["schemas"]["StripeAmount"];
+            /** @description The movements of money; empty for an inquiry. */
+            balance_transactions?: ({
+                /** @description Below 0 where it was withdrawn. */
+                amount?: components["schemas"]["StripeSignedAmount"];
+                currency?: components["schemas"]["StripeCurrency"];
+                id?: components["schemas"]["StripeId"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            charge: components["schemas"]["StripeId"];
+            created: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            /** @description Absent in very old API versions. */
+            id?: components["schemas"]["StripeId"];
+            is_charge_refundable?: boolean;
+            livemode?: boolean;
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @constant */
+            object: "dispute";
+            /** @description The order's key where it is given. */
+            payment_intent?: components["schemas"]["StripeReference"];
+            reason?: string;
+            /** @description Such as needs_response, under_review, won, lost and warning_closed. */
+            status: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What every Stripe event has. Open, since Stripe adds fields at any time. */
         StripeEvent: {
+            /** @description The connected account that the event is about; absent without Connect. */
+            account?: string;
             /** @description Version that the shape of `data.object` follows. */
             api_version?: string | null;
-            /** @description Unix seconds. */
-            created: number;
+            /** @description When the change happened; when a refund of `charge.refunded` was made. */
+            created: components["schemas"]["StripeTime"];
             data: {
-                /** @description What the event is about, such as a charge with `amount_captured` and `currency`. `metadata.skeldir` (or `client_reference_id`) carries the visitor token `av1.<visitor ULID>.<session ULID>`. */
+                /** @description What the event is about, as it was when the event arose. */
                 object: {
                     [key: string]: unknown;
                 };
-                /** @description Former values of what changed; for `charge.refunded` the former `amount_refunded`. */
+                /** @description Former values of what changed. */
                 previous_attributes?: {
                     [key: string]: unknown;
                 };
@@ -671,18 +5735,370 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @description The event's id; each is counted once. */
-            id: string;
-            /** @description False for a test event. */
+            id: components["schemas"]["StripeId"];
+            /** @description False for a test event; it is kept and does not count. */
             livemode: boolean;
             /** @constant */
-            object?: "event";
+            object: "event";
+            /** @description Deliveries that are still to be made. */
+            pending_webhooks?: number;
+            /** @description What set the change off; null where Stripe did. Its id alone in old API versions. */
+            request?: ({
+                id?: string | null;
+                idempotency_key?: string | null;
+            } & {
+                [key: string]: unknown;
+            }) | string | null;
             /** @description Event type, such as `charge.succeeded`. */
             type: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description Id of a thing at Stripe, with a prefix that tells its kind. */
+        StripeId: string;
+        StripeInvoice: {
+            amount_due?: components["schemas"]["StripeSignedAmount"];
+            /** @description The money; 0 for a trial. */
+            amount_paid: components["schemas"]["StripeAmount"];
+            amount_remaining?: components["schemas"]["StripeSignedAmount"];
+            billing_reason?: string | null;
+            /** @description Absent since API version 2025-03-31. */
+            charge?: components["schemas"]["StripeReference"];
+            created: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            customer?: components["schemas"]["StripeReference"];
+            id: string | null;
+            livemode?: boolean;
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @constant */
+            object: "invoice";
+            /** @description Whether it was settled by other means than Stripe. */
+            paid_out_of_band?: boolean;
+            /** @description Absent since API version 2025-03-31, see `payments`. */
+            payment_intent?: components["schemas"]["StripeReference"];
+            /** @description The payments of the invoice, since API version 2025-03-31. */
+            payments?: ({
+                data?: components["schemas"]["StripeInvoicePayment"][];
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            status?: string | null;
+            status_transitions?: {
+                /** @description When it was settled; Unix seconds. */
+                paid_at?: number | null;
+            } & {
+                [key: string]: unknown;
+            };
+            subscription?: components["schemas"]["StripeReference"];
+            subtotal?: components["schemas"]["StripeSignedAmount"];
+            total?: components["schemas"]["StripeSignedAmount"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An invoice is settled: by a payment, by other means or because nothing was due. `amount_paid` is the money. */
+        StripeInvoicePaidEvent: ({
+            data: {
+                object: components["schemas"]["StripeInvoice"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "invoice.paid";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        StripeInvoicePayment: {
+            /** @description What was paid; null until then. */
+            amount_paid?: number | null;
+            amount_requested?: components["schemas"]["StripeAmount"];
+            created?: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            id: components["schemas"]["StripeId"];
+            invoice: components["schemas"]["StripeId"];
+            livemode?: boolean;
+            /** @constant */
+            object: "invoice_payment";
+            payment?: {
+                charge?: components["schemas"]["StripeReference"];
+                /** @description The order's key. */
+                payment_intent?: components["schemas"]["StripeReference"];
+                /** @description Which of the others is given, such as payment_intent. */
+                type?: string;
+            } & {
+                [key: string]: unknown;
+            };
+            status?: string;
+            status_transitions?: {
+                /** @description When it was paid; Unix seconds. */
+                paid_at?: number | null;
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description One payment of an invoice arrived (newer API versions). */
+        StripeInvoicePaymentPaidEvent: ({
+            data: {
+                object: components["schemas"]["StripeInvoicePayment"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "invoice_payment.paid";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description An invoice was paid through Stripe. */
+        StripeInvoicePaymentSucceededEvent: ({
+            data: {
+                object: components["schemas"]["StripeInvoice"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "invoice.payment_succeeded";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description Free text of the merchant, by key. Only `skeldir` is read; the rest is not kept. */
+        StripeMetadata: ({
+            /** @description The visitor token `av1.<visitor ULID>.<session ULID>`. */
+            skeldir?: string;
+        } & {
+            [key: string]: unknown;
+        }) | null;
+        /** @description An event of a type that is not used; acknowledged and counted. */
+        StripeOtherEvent: ({
+            type: string;
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type">;
+        StripePaymentIntent: {
+            /** @description What was asked for. */
+            amount: components["schemas"]["StripeAmount"];
+            /** @description What was taken. */
+            amount_received: components["schemas"]["StripeAmount"];
+            created: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            customer?: components["schemas"]["StripeReference"];
+            id: components["schemas"]["StripeId"];
+            invoice?: components["schemas"]["StripeReference"];
+            latest_charge?: components["schemas"]["StripeReference"];
+            livemode?: boolean;
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @constant */
+            object: "payment_intent";
+            status?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A payment is complete; the same money as its charge. */
+        StripePaymentIntentSucceededEvent: ({
+            data: {
+                object: components["schemas"]["StripePaymentIntent"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "payment_intent.succeeded";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description Id of another thing at Stripe; null where there is none. */
+        StripeReference: string | null;
+        StripeRefund: {
+            /** @description What this one refund gives back. */
+            amount: components["schemas"]["StripeAmount"];
+            balance_transaction?: components["schemas"]["StripeReference"];
+            charge?: components["schemas"]["StripeReference"];
+            created: components["schemas"]["StripeTime"];
+            currency: components["schemas"]["StripeCurrency"];
+            failure_reason?: string;
+            id: components["schemas"]["StripeId"];
+            metadata?: components["schemas"]["StripeMetadata"];
+            /** @constant */
+            object: "refund";
+            payment_intent?: components["schemas"]["StripeReference"];
+            reason?: string | null;
+            /** @description One of pending, requires_action, succeeded, failed and canceled; only succeeded has moved money. */
+            status?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A refund was started. */
+        StripeRefundCreatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeRefund"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "refund.created";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description A refund could not be paid out; the money stays. */
+        StripeRefundFailedEvent: ({
+            data: {
+                object: components["schemas"]["StripeRefund"];
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "refund.failed";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description The state of a refund changed. */
+        StripeRefundUpdatedEvent: ({
+            data: {
+                object: components["schemas"]["StripeRefund"];
+                /** @description Former values of what changed. */
+                previous_attributes?: {
+                    /** @description The former state. */
+                    status?: string | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            } & {
+                [key: string]: unknown;
+            };
+            /** @constant */
+            type: "refund.updated";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
+        /** @description Amount in the minor unit by Stripe's own table of currencies; below 0 where it is a credit. */
+        StripeSignedAmount: number;
+        /** @description Unix seconds. */
+        StripeTime: number;
+        Sync: {
+            /**
+             * Format: date
+             * @description Last day (UTC).
+             */
+            end_date: string;
+            /**
+             * Format: date-time
+             * @description When it is expected to end, by the length of earlier ones; null without an estimate and once it has ended.
+             */
+            estimated_completion: string | null;
+            /**
+             * Format: date-time
+             * @description Null until it succeeded or failed.
+             */
+            finished_at: string | null;
+            full_sync: boolean;
+            /** @description The platforms that are fetched, in order of their names. */
+            platforms: components["schemas"]["SyncedPlatform"][];
+            /** Format: date-time */
+            requested_at: string;
+            /**
+             * Format: date
+             * @description First day (UTC).
+             */
+            start_date: string;
+            /**
+             * Format: date-time
+             * @description Null while it is queued.
+             */
+            started_at: string | null;
+            /** @description `failed` where at least one platform failed; the others are stored all the same. */
+            status: components["schemas"]["JobStatus"];
+            /** Format: uuid */
+            sync_id: string;
+        };
+        SyncedPlatform: {
+            claims_read: components["schemas"]["Count"];
+            /** @description Discrepancies found or found again. */
+            discrepancies: components["schemas"]["Count"];
+            error: components["schemas"]["ReconciliationSyncError"];
+            platform_id: components["schemas"]["ReconciledPlatform"];
+            status: components["schemas"]["JobStatus"];
+        };
+        /** @description What to fetch. An empty object means all connected platforms, from where the last sync ended. */
+        SyncRequest: {
+            /**
+             * Format: date
+             * @description Last day (UTC, inclusive), not before `start_date`. Without it, today.
+             */
+            end_date?: string;
+            /** @description Fetch everything anew, also what is known already. Without it, false. */
+            full_sync?: boolean;
+            /** @description Only these platforms, one that is named twice counting once; without it, all that are connected. */
+            platforms?: components["schemas"]["ReconciledPlatform"][];
+            /**
+             * Format: date
+             * @description First day (UTC, inclusive). Without it, the last day of the sync before, or 27 days before the last day with `full_sync`.
+             */
+            start_date?: string;
+        };
+        /** @description Name of the work that the job does. */
+        TaskName: string;
+        Tenant: {
+            /** Format: date-time */
+            created_at: string;
+            name: string;
+            settings: components["schemas"]["TenantSettings"];
+            /** @description Short name of the tenant, as people type it to log in. */
+            slug: string;
+            /** Format: uuid */
+            tenant_id: string;
+            /**
+             * Format: date-time
+             * @description When a setting last changed.
+             */
+            updated_at: string;
+        };
+        TenantSettings: {
+            alert_targets: components["schemas"]["AlertTargets"];
+            allowed_origins: components["schemas"]["AllowedOrigins"];
+            channel_rules: components["schemas"]["ChannelRules"];
+            lookback_days: components["schemas"]["LookbackDays"];
+            reconciliation_thresholds: components["schemas"]["ReconciliationThresholds"];
+            /** @description The currency of reports that name no other. */
+            reporting_currency: components["schemas"]["Currency"];
+            retention_days: components["schemas"]["RetentionDays"];
+            revenue_definition: components["schemas"]["RevenueDefinition"];
+            time_zone: components["schemas"]["TimeZone"];
+        };
+        /** @description At least one setting. Each one replaces the stored one as a whole. */
+        TenantSettingsChange: {
+            alert_targets?: components["schemas"]["AlertTargets"];
+            allowed_origins?: components["schemas"]["AllowedOrigins"];
+            channel_rules?: components["schemas"]["ChannelRuleSequence"];
+            lookback_days?: components["schemas"]["LookbackDays"];
+            reconciliation_thresholds?: components["schemas"]["ReconciliationThresholds"];
+            reporting_currency?: components["schemas"]["Currency"];
+            retention_days?: components["schemas"]["RetentionDays"];
+            revenue_definition?: components["schemas"]["RevenueParts"];
+            time_zone?: components["schemas"]["TimeZone"];
+        };
         /** @description Short name of a tenant, as it stands in URLs. */
         TenantSlug: string;
+        /** @description Name of a time zone in the IANA database, such as `Europe/Berlin`. It decides where a day begins in reports. */
+        TimeZone: string;
+        TokenCutoff: {
+            /** @description Sessions of the member in this tenant that were ended. */
+            revoked_sessions: components["schemas"]["Count"];
+            /**
+             * Format: date-time
+             * @description Tokens issued at or before this time are invalid.
+             */
+            tokens_invalid_before: string;
+            /** Format: uuid */
+            user_id: string;
+        };
+        TokenCutoffRequest: {
+            /**
+             * Format: date-time
+             * @description Not in the future. Now where it is absent.
+             */
+            tokens_invalid_before?: string;
+            /** Format: uuid */
+            user_id: string;
+        };
         /** @description A visitor's contact with a marketing channel. It holds no personal data. */
         Touchpoint: {
             /** @description Name of the campaign (utm_campaign). */
@@ -728,11 +6144,13 @@ export interface components {
         };
         /** @description ULID in upper case (26 characters of Crockford's base 32). */
         Ulid: string;
+        /** @description Seconds since the process that answers was started. */
+        UptimeSeconds: number;
         /**
          * @description The system that delivers webhooks.
          * @enum {string}
          */
-        Vendor: "stripe" | "shopify";
+        Vendor: "shopify" | "stripe" | "paypal" | "woocommerce";
         VerifiedToken: {
             /**
              * Format: date-time
@@ -746,6 +6164,14 @@ export interface components {
             user_id: string;
             /** @constant */
             valid: true;
+        };
+        WebhookAlertTarget: {
+            alerts: components["schemas"]["AlertKinds"];
+            /**
+             * Format: uri
+             * @description Takes a POST of JSON. Must be an https address on the public internet.
+             */
+            url: string;
         };
         WebhookEndpoint: {
             /** Format: date-time */
@@ -766,6 +6192,10 @@ export interface components {
         };
         /** @description 256 random bits in base64url. */
         WebhookEndpointKey: string;
+        WebhookEndpointList: {
+            items: components["schemas"]["WebhookEndpointState"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
         WebhookEndpointRequest: {
             /** @description Live where it is absent. */
             mode?: components["schemas"]["WebhookMode"];
@@ -775,6 +6205,37 @@ export interface components {
             secret: string;
             /** @description Only for Shopify. Where it is given, deliveries that name another shop become dead events. */
             shop_domain?: components["schemas"]["ShopDomain"];
+            /**
+             * @description The system that will deliver.
+             * @enum {string}
+             */
+            vendor: "stripe" | "shopify";
+        };
+        WebhookEndpointState: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: uri
+             * @description The address to enter at the vendor.
+             */
+            delivery_url: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            endpoint_key: components["schemas"]["WebhookEndpointKey"];
+            /**
+             * Format: date-time
+             * @description When the last verified delivery arrived; null where there was none.
+             */
+            last_delivery_at: string | null;
+            mode: components["schemas"]["WebhookMode"];
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when the secret before the current one is taken; null where only the current one is.
+             */
+            previous_secret_valid_until: string | null;
+            /** @description The Shopify shop; null where it was not given. */
+            shop_domain: string | null;
             vendor: components["schemas"]["Vendor"];
         };
         /**
@@ -799,6 +6260,183 @@ export interface components {
              */
             result: "accepted" | "duplicate" | "ignored" | "dead";
         };
+        WebhookSecretRequest: {
+            /** @description How long the former secret stays valid; 86,400 (a day) where it is absent. */
+            overlap_seconds?: number;
+            /** @description The vendor's new signing secret, exactly as the vendor shows it. */
+            secret: string;
+        };
+        WebhookSecretRotation: {
+            /** Format: uuid */
+            endpoint_id: string;
+            /**
+             * Format: date-time
+             * @description Until when the former secret is taken; null where it has ended.
+             */
+            previous_secret_valid_until: string | null;
+            /**
+             * Format: date-time
+             * @description Since when the current secret is taken.
+             */
+            rotated_at: string;
+        };
+        /** @description `action.<hook>`: a topic of the shop's own; acknowledged and counted. */
+        WoocommerceActionEvent: {
+            /** @description Name of the hook. */
+            action: string;
+            /** @description The hook's first argument. */
+            arg?: string | number | boolean | {
+                [key: string]: unknown;
+            } | unknown[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        WoocommerceCharges: ({
+            id?: components["schemas"]["WoocommerceId"];
+            total?: components["schemas"]["WoocommerceDecimal"];
+            total_tax?: components["schemas"]["WoocommerceDecimal"];
+        } & {
+            [key: string]: unknown;
+        })[];
+        /** @description ISO 4217 code in upper case. */
+        WoocommerceCurrency: string;
+        /** @description Amount in major units, as a decimal; the shop sets how many digits. */
+        WoocommerceDecimal: string;
+        /** @description The resource that the topic is about. The topic stands in `X-WC-Webhook-Topic` and not in the body. */
+        WoocommerceDelivery: {
+            [key: string]: unknown;
+        } | components["schemas"]["WoocommerceOrderCreatedEvent"] | components["schemas"]["WoocommerceOrderUpdatedEvent"] | components["schemas"]["WoocommerceOrderRestoredEvent"] | components["schemas"]["WoocommerceOrderDeletedEvent"] | components["schemas"]["WoocommerceActionEvent"] | components["schemas"]["WoocommerceOtherResource"];
+        /** @description Number of a thing in the shop. */
+        WoocommerceId: number;
+        /** @description An order, as it is when the delivery is sent. */
+        WoocommerceOrder: {
+            cart_tax?: components["schemas"]["WoocommerceDecimal"];
+            coupon_lines?: ({
+                code?: string;
+                discount?: components["schemas"]["WoocommerceDecimal"];
+                discount_tax?: components["schemas"]["WoocommerceDecimal"];
+                id?: components["schemas"]["WoocommerceId"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description Such as checkout, rest-api and admin. */
+            created_via?: string;
+            currency?: components["schemas"]["WoocommerceCurrency"];
+            /** @description Kept as a keyed hash; 0 for a guest. */
+            customer_id?: components["schemas"]["WoocommerceId"];
+            date_completed?: components["schemas"]["WoocommerceTime"];
+            date_completed_gmt?: components["schemas"]["WoocommerceTime"];
+            date_created?: components["schemas"]["WoocommerceTime"];
+            date_created_gmt?: components["schemas"]["WoocommerceTime"];
+            date_modified?: components["schemas"]["WoocommerceTime"];
+            date_modified_gmt?: components["schemas"]["WoocommerceTime"];
+            date_paid?: components["schemas"]["WoocommerceTime"];
+            /** @description When the money arrived, in UTC without a `Z`. */
+            date_paid_gmt?: components["schemas"]["WoocommerceTime"];
+            discount_tax?: components["schemas"]["WoocommerceDecimal"];
+            discount_total?: components["schemas"]["WoocommerceDecimal"];
+            fee_lines?: components["schemas"]["WoocommerceCharges"];
+            id?: components["schemas"]["WoocommerceId"];
+            line_items?: ({
+                id?: components["schemas"]["WoocommerceId"];
+                product_id?: components["schemas"]["WoocommerceId"];
+                /** @description Pieces, or parts of one where the shop sells by weight. */
+                quantity?: number;
+                sku?: string | null;
+                /** @description Before discounts. */
+                subtotal?: components["schemas"]["WoocommerceDecimal"];
+                subtotal_tax?: components["schemas"]["WoocommerceDecimal"];
+                /** @description After discounts, without tax. */
+                total?: components["schemas"]["WoocommerceDecimal"];
+                total_tax?: components["schemas"]["WoocommerceDecimal"];
+                variation_id?: components["schemas"]["WoocommerceId"];
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description Anything that plug-ins add. Only the visitor token in `skeldir` and what WooCommerce knows of the order's origin are read. */
+            meta_data?: ({
+                id?: components["schemas"]["WoocommerceId"];
+                /** @description `skeldir`, or `_wc_order_attribution_` with `source_type`, `referrer`, `utm_source`, `utm_medium`, `utm_campaign`, `utm_content`, `utm_term`, `utm_id`, `utm_source_platform`, `utm_creative_format`, `utm_marketing_tactic`, `session_entry`, `session_start_time`, `session_pages`, `session_count` or `device_type`. */
+                key?: string;
+                /** @description A string where it is read. */
+                value?: string | number | boolean | {
+                    [key: string]: unknown;
+                } | unknown[] | null;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description The number that the shop shows; plug-ins may make it another than `id`. */
+            number?: string;
+            parent_id?: components["schemas"]["WoocommerceId"];
+            payment_method?: string;
+            prices_include_tax?: boolean;
+            /** @description All refunds so far. A partial refund leaves `status` as it is. */
+            refunds?: components["schemas"]["WoocommerceRefund"][];
+            shipping_lines?: components["schemas"]["WoocommerceCharges"];
+            shipping_tax?: components["schemas"]["WoocommerceDecimal"];
+            shipping_total?: components["schemas"]["WoocommerceDecimal"];
+            /** @description Such as pending, processing, on-hold, completed, cancelled, refunded and failed; plug-ins add others. */
+            status?: string;
+            /** @description What the order costs; refunds do not change it. */
+            total?: components["schemas"]["WoocommerceDecimal"];
+            total_tax?: components["schemas"]["WoocommerceDecimal"];
+            /** @description Id of the payment at the payment service. */
+            transaction_id?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An order whose status became completed. */
+        WoocommerceOrderCompletedEvent: ({
+            /** @constant */
+            status: "completed";
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["WoocommerceOrder"], "id" | "status" | "currency" | "total" | "date_created_gmt" | "date_modified_gmt">;
+        /** @description `order.created`: an order was placed. */
+        WoocommerceOrderCreatedEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["WoocommerceOrder"], "id" | "status" | "currency" | "total" | "date_created_gmt" | "date_modified_gmt">;
+        /** @description `order.deleted`: an order was moved to the trash or deleted. The body has its id alone. */
+        WoocommerceOrderDeletedEvent: {
+            id: components["schemas"]["WoocommerceId"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An order of which something was given back. */
+        WoocommerceOrderRefundedEvent: ({
+            refunds: components["schemas"]["WoocommerceRefund"][];
+        } & {
+            [key: string]: unknown;
+        }) & WithRequired<components["schemas"]["WoocommerceOrder"], "id" | "status" | "currency" | "total" | "date_created_gmt" | "date_modified_gmt" | "refunds">;
+        /** @description `order.restored`: an order came back from the trash. */
+        WoocommerceOrderRestoredEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["WoocommerceOrder"], "id" | "status" | "currency" | "total" | "date_created_gmt" | "date_modified_gmt">;
+        /** @description `order.updated`: something of an order changed, its refunds included; the newest `date_modified_gmt` holds. */
+        WoocommerceOrderUpdatedEvent: {
+            [key: string]: unknown;
+        } & WithRequired<components["schemas"]["WoocommerceOrder"], "id" | "status" | "currency" | "total" | "date_created_gmt" | "date_modified_gmt">;
+        /** @description A product, coupon or customer; acknowledged and counted. */
+        WoocommerceOtherResource: {
+            [key: string]: unknown;
+        };
+        /** @description The ping before a webhook is activated. */
+        WoocommercePing: {
+            /** @description The shop's number of the webhook. */
+            webhook_id: string;
+        } & {
+            [key: string]: unknown;
+        };
+        WoocommerceRefund: {
+            id: components["schemas"]["WoocommerceId"];
+            reason?: string | null;
+            /** @description What is given back, below 0; the total of the order stays. */
+            total: components["schemas"]["WoocommerceDecimal"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Date and time without an offset; in UTC where the name ends with `_gmt`, else in the shop's zone. Null where it has not happened. */
+        WoocommerceTime: string | null;
         WorkerHealth: {
             /**
              * Format: date-time
@@ -812,11 +6450,76 @@ export interface components {
             /** @description The worker process that answered. */
             worker_id: string;
         };
+        WorkerProcess: {
+            active_jobs: number;
+            /**
+             * Format: date-time
+             * @description When it last gave a sign of life.
+             */
+            last_seen_at: string;
+            worker_id: string;
+        };
     };
     responses: {
+        /** @description The state of the thing does not allow the request. `detail` says which state that is. */
+        Conflict: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The query or headers break the contract, or the file would have more than 50,000 rows. */
+        ExportRefused: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The credentials are valid, but their role or scope does not allow the operation. */
         Forbidden: {
             headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A request with the same `Idempotency-Key` is still at work. Send the same request again; it then gets the stored answer. */
+        IdempotencyConflict: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The work may cost more than what is left of a limit. Nothing was started. `errors` names the limit (`limit`), when it starts anew (`resets_at`, RFC 3339) and the cheapest alternative that the policy allows (`cheapest_alternative`). */
+        LlmBudgetExceeded: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The work may cost more than what is left of a limit. Nothing was started. `errors` names the limit (`limit`), when it starts anew (`resets_at`, RFC 3339) and the cheapest alternative that the policy allows (`cheapest_alternative`). Or a request with the same `Idempotency-Key` is still at work. */
+        LlmBudgetExceededOrInFlight: {
+            headers: {
+                /**
+                 * @description Seconds to wait before the same request is sent again. Only where a request with the same key is still at work.
+                 * @example 5
+                 */
+                "Retry-After"?: number;
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 [name: string]: unknown;
             };
@@ -864,9 +6567,42 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The thing has changed since the caller read it, so `If-Match` does not hold. Nothing was changed. */
+        PreconditionFailed: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The tenant has no connection to this platform, or none of this account. */
+        ProviderNotConnected: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Something that the operation needs does not answer. Nothing was stored; send the same request again. */
         ServiceUnavailable: {
             headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The caller sent more requests than its quota allows. Nothing was done; send the same request again. */
+        TooManyRequests: {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 [name: string]: unknown;
@@ -906,9 +6642,21 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The path, query, headers or body break the contract; `errors` lists where and why, at most 100 faults. Or the same `Idempotency-Key` came with another request before. */
+        ValidationFailedOrKeyReused: {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The delivery was verified and is dealt with for good; the vendor must not send it again. A verified delivery that cannot be used is kept as a dead event. */
         WebhookReceived: {
             headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 [name: string]: unknown;
             };
@@ -919,63 +6667,316 @@ export interface components {
     };
     parameters: {
         /**
+         * @description The id of the key, from `listApiKeys`; not the key itself.
+         * @example 2f7b4c9d-0e13-4a86-b5d2-c8e1f3a60749
+         */
+        ApiKeyId: string;
+        /**
+         * @description The platform.
+         * @example google_ads
+         */
+        ConnectedPlatform: components["schemas"]["ReconciledPlatform"];
+        /**
          * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
          * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
          */
         CorrelationId: string;
+        /**
+         * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+         * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+         */
+        Cursor: string;
+        /**
+         * @description The id of the dead event, from `listDeadEvents` or from the receipt of the delivery.
+         * @example 01a1f831-2dd8-7817-a37b-3c120d146939
+         */
+        DeadEventId: string;
         /**
          * @description Last day of the window (inclusive, UTC). Without it the window ends today.
          * @example 2026-11-20
          */
         EndDate: string;
         /**
+         * @description The id of the endpoint, from `createWebhookEndpoint` or `listWebhookEndpoints`.
+         * @example 01a1f2d1-d400-74b3-bd6f-0fb315356c32
+         */
+        EndpointId: string;
+        /**
          * @description The opaque key of the endpoint. A key that does not exist or has another form is answered 401, like a bad signature.
          * @example Ob2XvnBK0GM7pWv01xvBj8M0zB5BBYB1zmx2Dv0H-mo
          */
         EndpointKey: components["schemas"]["WebhookEndpointKey"];
+        /**
+         * @description Only rows of these channels. Without it, those of all. Repeat the parameter for several.
+         * @example [
+         *       "paid_search",
+         *       "email"
+         *     ]
+         */
+        ExportChannels: components["schemas"]["CreditedChannel"][];
+        /**
+         * @description Only rows in this currency. Without it, those of all currencies; nothing is converted.
+         * @example USD
+         */
+        ExportCurrency: components["schemas"]["Currency"];
+        /**
+         * @description The attribution model.
+         * @example last_touch
+         */
+        ExportModel: components["schemas"]["AttributionModelName"];
+        /**
+         * @description The id of the job, from `listFailedJobs`.
+         * @example 6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b
+         */
+        FailedJobId: string;
+        /**
+         * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+         * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+         */
+        IdempotencyKey: string;
+        /**
+         * @description The entity tag of the representation that the change was made for: one strong tag, not `*` (RFC 9110, section 13.1.1). Another current tag is answered 412.
+         * @example "b736acae4fe7bf9942b4cc2af8f53057"
+         */
+        IfMatch: string;
         /**
          * @description Entity tags of representations that the caller holds, as a comma-separated list, or `*`. Compared weakly (RFC 9110, section 13.1.2); a match is answered with 304.
          * @example "b736acae4fe7bf9942b4cc2af8f53057"
          */
         IfNoneMatch: string;
         /**
+         * @description The id of the investigation, from `createInvestigation`.
+         * @example c7e5a2f8-0b64-4d19-8a73-5f9e1c0d2b68
+         */
+        InvestigationId: string;
+        /**
          * @description The id of the job, from the answer that accepted it.
          * @example 01a1f866-0d00-76ee-a7c8-d53dee0e0922
          */
         JobId: string;
+        /**
+         * @description The most items that one answer may have; 20 where it is absent.
+         * @example 20
+         */
+        Limit: number;
+        /**
+         * @description The user, from `listMembers`.
+         * @example 7c1f5e0a-3b92-4d68-8e4f-5a6b7c8d9e0f
+         */
+        MemberUserId: string;
         /**
          * @description The order's key, `<vendor>:<id at the vendor>`. The colon may be percent-encoded.
          * @example shopify:5678901234567
          */
         OrderId: string;
         /**
+         * @description The origin of the page, which the browser adds by itself. Compared exactly; without it the answer is 403.
+         * @example https://shop.northwind-outdoor.example
+         */
+        Origin: string;
+        /**
+         * @description The algorithm of the signature. It is compared and never chosen by; another one is answered 401.
+         * @example SHA256withRSA
+         */
+        PaypalAuthAlgo: "SHA256withRSA";
+        /**
+         * @description Version of the signature's scheme.
+         * @example v2
+         */
+        PaypalAuthVersion: string;
+        /**
+         * @description Where the certificate lies that the signature is checked with. It is fetched only from the hosts of PayPal that belong to the endpoint's mode, under `/v1/notifications/certs/`; anything else is answered 401.
+         * @example https://api.paypal.com/v1/notifications/certs/CERT-0a1b2c3d-4e5f6071-8293a4b5
+         */
+        PaypalCertUrl: string;
+        /**
+         * @description Identifies the delivery. Signed. Without it the answer is 401.
+         * @example 7b7a5c20-3c1e-11f1-9d2a-5b0f6c1d2e3f
+         */
+        PaypalTransmissionId: string;
+        /**
+         * @description When it was sent (RFC 3339). Signed as it stands. More than four days ago, the answer is 401.
+         * @example 2026-11-20T14:01:29Z
+         */
+        PaypalTransmissionTime: string;
+        /**
+         * @description The account at the platform.
+         * @example 1234567890
+         */
+        PlatformAccountFilter: components["schemas"]["PlatformAccountId"];
+        /**
+         * @description The day on which a refund or dispute counts.
+         * @example order_date
+         */
+        ReportBasis: components["schemas"]["RevenueBasis"];
+        /**
+         * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+         * @example USD
+         */
+        ReportCurrency: components["schemas"]["Currency"];
+        /**
+         * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+         * @example 2026-11-20
+         */
+        ReportEndDate: string;
+        /**
+         * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+         * @example 2026-11-19
+         */
+        ReportStartDate: string;
+        /**
+         * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+         * @example America/New_York
+         */
+        ReportTimeZone: string;
+        /**
+         * @description The id of the session, from `listSessions`.
+         * @example 59a7c3e1-d240-4b8f-9c16-7f0e2d4b6a85
+         */
+        SessionId: string;
+        /**
+         * @description Version that the shape of the body follows.
+         * @example 2026-10
+         */
+        ShopifyApiVersion: string;
+        /**
+         * @description Identifies the merchant's action; shared by the deliveries that it sets off.
+         * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
+         */
+        ShopifyEventId: string;
+        /**
+         * @description The shop that sends.
+         * @example northwind-outdoor.myshopify.com
+         */
+        ShopifyShopDomain: string;
+        /**
+         * @description `true` for a test delivery.
+         * @example true
+         */
+        ShopifyTest: string;
+        /**
+         * @description What happened, as `<resource>/<event>`.
+         * @example orders/paid
+         */
+        ShopifyTopic: string;
+        /**
+         * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
+         * @example 2026-11-20T08:14:30.582104117Z
+         */
+        ShopifyTriggeredAt: string;
+        /**
+         * @description Identifies the delivery; the same over its retries.
+         * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
+         */
+        ShopifyWebhookId: string;
+        /**
          * @description First day of the window (inclusive, UTC). Without it the window starts 29 days before `end_date`. `start_date` must not be after `end_date`, and the window must not be longer than 366 days.
          * @example 2026-11-19
          */
         StartDate: string;
+        /**
+         * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+         * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+         */
+        WoocommerceDeliveryId: string;
+        /**
+         * @description The second part of the topic.
+         * @example updated
+         */
+        WoocommerceEventName: string;
+        /**
+         * @description The first part of the topic.
+         * @example order
+         */
+        WoocommerceResource: string;
+        /**
+         * @description Address of the shop. Not signed.
+         * @example https://shop.northwind-outdoor.example/
+         */
+        WoocommerceSource: string;
+        /**
+         * @description What happened, as `<resource>.<event>`. Not signed.
+         * @example order.updated
+         */
+        WoocommerceTopic: string;
+        /**
+         * @description The shop's number of the webhook.
+         * @example 7
+         */
+        WoocommerceWebhookId: string;
     };
     requestBodies: never;
     headers: {
+        /**
+         * @description The origin of the request. Every answer to an allowed origin carries it, errors included.
+         * @example https://shop.northwind-outdoor.example
+         */
+        "Access-Control-Allow-Origin": string;
         /**
          * @description How the reply may be stored. Figures of a tenant are private and are revalidated before each use.
          * @example private, no-cache
          */
         "Cache-Control": string;
         /**
+         * @description The name under which the file should be saved (RFC 6266).
+         * @example attachment; filename="skeldir-revenue-2026-11-01-2026-11-20.csv"
+         */
+        "Content-Disposition": string;
+        /**
+         * @description Since when the operation is deprecated, as `@<unix seconds>` (RFC 9745).
+         * @example @1795219200
+         */
+        Deprecation: string;
+        /**
          * @description Strong entity tag of the representation (RFC 9110, section 8.8.3). Send it back in `If-None-Match`.
          * @example "b736acae4fe7bf9942b4cc2af8f53057"
          */
         ETag: string;
+        /**
+         * @description What the file must have, as a structured dictionary (RFC 9651): the number of rows, the SHA-256 of the rows as CSV, the data cutoff (absent without data) and the sum of each currency in minor units.
+         * @example rows=7, rows_sha256="e5561506bfaa0fff51e29648d8f3653f0cbed87aa7b756ebe67b2d7259807185", as_of="2026-11-20T10:00:00.911Z", sums=("EUR 140000" "USD 2401120")
+         */
+        "Export-Manifest": string;
+        /**
+         * @description Related addresses (RFC 8288), such as the successor of a deprecated operation.
+         * @example </api/v1/revenue/realtime>; rel="successor-version"
+         */
+        Link: string;
         /**
          * @description Path of the resource that was created or that reports the progress of the work.
          * @example /api/attribution/recompute/01a1f866-0d00-76ee-a7c8-d53dee0e0922
          */
         Location: string;
         /**
+         * @description What is left of the quota, as a structured list (draft-ietf-httpapi-ratelimit-headers): the name of the policy, `r` the requests that remain, `t` the seconds until the quota is full again. On each authenticated answer, and on 429.
+         * @example "tenant";r=587;t=41
+         */
+        RateLimit: string;
+        /**
+         * @description The quotas that hold for the caller, as a structured list: the name of the policy, `q` the requests that it allows, `w` the seconds of its window.
+         * @example "tenant";q=600;w=60
+         */
+        "RateLimit-Policy": string;
+        /**
          * @description Seconds to wait before the same request is sent again.
          * @example 5
          */
         "Retry-After": number;
+        /**
+         * @description Binds the handshake to the browser that started it: a random value, sent back to the callback only, for ten minutes.
+         * @example __Secure-skeldir-oauth=p3Wq8nZc1VtLx6Rk0YhJ5sFgUeDa2BiMoX7KvT9QbN4; Path=/api/attribution/platform-oauth; Max-Age=600; Secure; HttpOnly; SameSite=Lax
+         */
+        "Set-Cookie": string;
+        /**
+         * @description When the operation may be gone, as an HTTP date (RFC 8594).
+         * @example Wed, 30 Jun 2027 00:00:00 GMT
+         */
+        Sunset: string;
+        /**
+         * @description The request headers that the answer depends on (RFC 9110, section 12.5.5).
+         * @example Origin
+         */
+        Vary: string;
         /**
          * @description The authentication scheme that the operation takes (RFC 9110, section 11.6.1).
          * @example Bearer realm="skeldir"
@@ -1043,6 +7044,202 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    explainAttributionEntity: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The model that is explained; a discrepancy has none.
+                 * @example linear
+                 */
+                model?: components["schemas"]["AttributionModelName"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description Which one: the order's key for `attribution_score`, the channel for `channel_performance`, the discrepancy's id for `reconciliation_discrepancy`. Colon and parentheses may be percent-encoded.
+                 * @example shopify:5678901234567
+                 */
+                entity_id: components["schemas"]["AttributionEntityId"];
+                /**
+                 * @description What is explained.
+                 * @example attribution_score
+                 */
+                entity_type: components["schemas"]["AttributionEntityType"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionExplanation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The path, query or headers break the contract; `errors` lists where and why, at most 100 faults. Or the model has no answer about a single order. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAttributionModels: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionModelList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    compareAttributionModels: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The model that the others are set against.
+                 * @example last_touch
+                 */
+                baseline?: components["schemas"]["AttributionModelName"];
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison; channels with the highest revenue by the baseline first. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionComparison"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getOrderCredits: {
         parameters: {
             query?: never;
@@ -1078,6 +7275,542 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    upsertPlatformConnection: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformConnectionRequest"];
+            };
+        };
+        responses: {
+            /** @description The connection as it is now. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformConnection"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getPlatformConnection: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The account at the platform.
+                 * @example 1234567890
+                 */
+                platform_account_id?: components["parameters"]["PlatformAccountFilter"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformConnectionDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["ProviderNotConnected"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    upsertPlatformCredentials: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformCredentialRequest"];
+            };
+        };
+        responses: {
+            /** @description The credentials are stored. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformCredentialStatus"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["ProviderNotConnected"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    initiateProviderOAuthAuthorization: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OAuthAuthorizationRequest"];
+            };
+        };
+        responses: {
+            /** @description The handshake waits for the user. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthAuthorization"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description The platform has no OAuth, or this server has no client there. */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks the contract, its address is not on the list, or the `Idempotency-Key` came with another request before. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    completeProviderOAuthCallback: {
+        parameters: {
+            query: {
+                /**
+                 * @description The authorization code of TikTok.
+                 * @example example-of-an-authorization-code
+                 */
+                auth_code?: string;
+                /**
+                 * @description Sent by Google; ignored.
+                 * @example 0
+                 */
+                authuser?: string;
+                /**
+                 * @description The authorization code. Exactly one of `code`, `auth_code` and `error` is sent.
+                 * @example example-of-an-authorization-code
+                 */
+                code?: string;
+                /**
+                 * @description Why there is no code (RFC 6749, section 4.1.2.1); `access_denied` where the user refused.
+                 * @example access_denied
+                 */
+                error?: string;
+                /**
+                 * @description Meta's number of the error.
+                 * @example 200
+                 */
+                error_code?: string;
+                /**
+                 * @description The same in words. It is neither stored nor shown.
+                 * @example The user denied the request
+                 */
+                error_description?: string;
+                /**
+                 * @description Meta's reason, beside `error`.
+                 * @example user_denied
+                 */
+                error_reason?: string;
+                /**
+                 * @description A page about the error. It is ignored.
+                 * @example https://platform.example/errors/access_denied
+                 */
+                error_uri?: string;
+                /**
+                 * @description Sent by Google; ignored.
+                 * @example northwind-outdoor.example
+                 */
+                hd?: string;
+                /**
+                 * @description HMAC-SHA256 over the other parameters under the app's secret, in hexadecimal; required of Shopify.
+                 * @example b736acae4fe7bf9942b4cc2af8f5305797951bc9af088a03fdfbca019d5f8001
+                 */
+                hmac?: string;
+                /**
+                 * @description Sent by Shopify; only part of what `hmac` covers.
+                 * @example YWRtaW4uc2hvcGlmeS5jb20vc3RvcmUvbm9ydGh3aW5kLW91dGRvb3I
+                 */
+                host?: string;
+                /**
+                 * @description Who issued the code (RFC 9207); where it is sent it must be the platform.
+                 * @example https://accounts.google.com
+                 */
+                iss?: string;
+                /**
+                 * @description Sent by Google; ignored.
+                 * @example consent
+                 */
+                prompt?: string;
+                /**
+                 * @description What was granted, where the platform says so here; the answer to the exchange decides.
+                 * @example https://www.googleapis.com/auth/adwords
+                 */
+                scope?: string;
+                /**
+                 * @description The shop's domain, sent by Shopify; it must be the one of the start.
+                 * @example northwind-outdoor.myshopify.com
+                 */
+                shop?: string;
+                /**
+                 * @description The `state` of the authorization's address.
+                 * @example Zx4kVb1qT8mLw0RcYh7NfJ2sDg5UaPe9KoXi3BvQ6tA
+                 */
+                state: string;
+                /**
+                 * @description Unix seconds, sent by Shopify; at most 90 seconds old.
+                 * @example 1795163700
+                 */
+                timestamp?: string;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On to the console: `result=connected`, or `result=denied` where the user refused. The address has neither code nor state. */
+            302: {
+                headers: {
+                    /**
+                     * @description A page of the console.
+                     * @example /#/platforms/google_ads?result=connected
+                     */
+                    Location: string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The user agreed to less than the connection needs. The tokens were not stored. */
+            403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `state` is unknown here, or belongs to another browser, platform or shop, or the grant does not have the wanted account. The answer is the same for each. */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `state` was used or has expired, or the handshake was withdrawn. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The parameters break the contract. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address sent too many requests, or the platform refuses further calls for now. The `state` can be used again. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the platform does not answer. The `state` can be used again unless the platform had taken the code. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnectProviderOAuth: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OAuthDisconnectRequest"];
+            };
+        };
+        responses: {
+            /** @description No token of these accounts is left. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthDisconnection"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["ProviderNotConnected"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getProviderOAuthRefreshState: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The account at the platform.
+                 * @example 1234567890
+                 */
+                platform_account_id?: components["parameters"]["PlatformAccountFilter"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the refresh. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthRefreshStatus"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["ProviderNotConnected"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getProviderOAuthStatus: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The account at the platform.
+                 * @example 1234567890
+                 */
+                platform_account_id?: components["parameters"]["PlatformAccountFilter"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example google_ads
+                 */
+                platform: components["parameters"]["ConnectedPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthStatus"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["ProviderNotConnected"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -1159,6 +7892,246 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    getRealtimeRevenue: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the interval (inclusive, RFC 3339), at most 31 days back and not in the future. Without it the interval starts with the current day in the tenant's time zone.
+                 * @example 2026-11-20T05:00:00Z
+                 */
+                since?: string;
+            };
+            header?: {
+                /**
+                 * @description Entity tags of representations that the caller holds, as a comma-separated list, or `*`. Compared weakly (RFC 9110, section 13.1.2); a match is answered with 304.
+                 * @example "b736acae4fe7bf9942b4cc2af8f53057"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The revenue of the interval. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Deprecation: components["headers"]["Deprecation"];
+                    ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Sunset: components["headers"]["Sunset"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RealtimeRevenue"];
+                };
+            };
+            /** @description Nothing changed since the representation whose tag the caller sent. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    adminUpdateMembershipRole: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembershipRoleRequest"];
+            };
+        };
+        responses: {
+            /** @description The role that the member has now. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipRole"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The tenant would be left without an admin. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    adminRbacCheck: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller is an admin. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RbacCheck"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    adminRevokeTokensBefore: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenCutoffRequest"];
+            };
+        };
+        responses: {
+            /** @description The cutoff that holds now. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCutoff"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    acceptInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteAcceptance"];
+            };
+        };
+        responses: {
+            /** @description The caller is a member now, and logged in. */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTokens"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description The invitation does not exist, was used or withdrawn, or has expired. */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -1207,6 +8180,209 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The new password holds. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordChanged"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The request breaks the contract, or the current password is wrong. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    refreshToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"];
+            };
+        };
+        responses: {
+            /** @description The new tokens. */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTokens"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revokeSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the session, from `listSessions`.
+                 * @example 59a7c3e1-d240-4b8f-9c16-7f0e2d4b6a85
+                 */
+                session_id: components["parameters"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     verifyToken: {
         parameters: {
             query?: never;
@@ -1235,6 +8411,574 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+        };
+    };
+    createBudgetOptimization: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetOptimizationRequest"];
+            };
+        };
+        responses: {
+            /** @description The job is queued. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetRecommendation"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["LlmBudgetExceededOrInFlight"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getBudgetRecommendation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from the answer that accepted it.
+                 * @example 01a1f866-0d00-76ee-a7c8-d53dee0e0922
+                 */
+                job_id: components["parameters"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetRecommendation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listDeadEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only dead events of this class.
+                 * @example schema
+                 */
+                class?: components["schemas"]["DeadEventClass"];
+                /**
+                 * @description Only dead events with this code.
+                 * @example bad_amount
+                 */
+                code?: components["schemas"]["DeadEventCode"];
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only dead events that this replay took. It shows how far the replay is. One that does not exist took none.
+                 * @example 01a1f9c4-5b20-7d31-9e08-4c6f2a7b1d90
+                 */
+                replay_id?: string;
+                /**
+                 * @description Only deliveries that arrived at this instant or later.
+                 * @example 2026-11-19T00:00:00Z
+                 */
+                since?: string;
+                /**
+                 * @description Only dead events in this state. Without it, those in every state.
+                 * @example pending
+                 */
+                status?: components["schemas"]["DeadEventStatus"];
+                /**
+                 * @description Only deliveries of this vendor.
+                 * @example stripe
+                 */
+                vendor?: components["schemas"]["Vendor"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The dead events. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadEventList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the dead event, from `listDeadEvents` or from the receipt of the delivery.
+                 * @example 01a1f831-2dd8-7817-a37b-3c120d146939
+                 */
+                dead_event_id: components["parameters"]["DeadEventId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The dead event. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadEventDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resolveDeadEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the dead event, from `listDeadEvents` or from the receipt of the delivery.
+                 * @example 01a1f831-2dd8-7817-a37b-3c120d146939
+                 */
+                dead_event_id: components["parameters"]["DeadEventId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeadEventResolutionRequest"];
+            };
+        };
+        responses: {
+            /** @description The dead event is closed. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadEvent"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replayDeadEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description A dry run. Nothing was changed. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResult"];
+                };
+            };
+            /** @description The dead events are taken and the replay is queued. `Location` lists them with their state. */
+            202: {
+                headers: {
+                    /**
+                     * @description Path of the list of the dead events that the replay took.
+                     * @example /api/dead-events?replay_id=01a1f9c4-5b20-7d31-9e08-4c6f2a7b1d90
+                     */
+                    Location: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResult"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listErrors: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only errors of this release of the console.
+                 * @example 0.4.2
+                 */
+                release?: components["schemas"]["ReleaseName"];
+                /**
+                 * @description Only errors that were seen from this time on (inclusive, RFC 3339).
+                 * @example 2026-11-19T00:00:00Z
+                 */
+                since?: string;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The errors. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrowserErrorList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    logError: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErrorReport"];
+            };
+        };
+        responses: {
+            /** @description The report is stored, or counted with the one that is known. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedError"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    collectBrowserTouchpoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The origin of the page, which the browser adds by itself. Compared exactly; without it the answer is 403.
+                 * @example https://shop.northwind-outdoor.example
+                 */
+                Origin?: components["parameters"]["Origin"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectedBatch"];
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Each touchpoint was judged; look at `results` for those that were rejected. */
+            200: {
+                headers: {
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    Vary: components["headers"]["Vary"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TouchpointResults"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description `Origin` is absent, or not one of the allowed origins of the key's tenant. */
+            403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    ingestConversions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionBatch"];
+            };
+        };
+        responses: {
+            /** @description Each conversion was judged; look at `results` for those that were rejected. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionResults"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    ingestSpend: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The time zone of the days (IANA name), such as that of the advertising account. Without it, the tenant's.
+                 * @example America/New_York
+                 */
+                time_zone?: string;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpendBatch"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Each row was judged; look at `results` for those that were rejected. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpendResults"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     ingestTouchpoints: {
@@ -1273,6 +9017,2022 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportCSV: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only rows of these channels. Without it, those of all. Repeat the parameter for several.
+                 * @example [
+                 *       "paid_search",
+                 *       "email"
+                 *     ]
+                 */
+                channels?: components["parameters"]["ExportChannels"];
+                /**
+                 * @description Only rows in this currency. Without it, those of all currencies; nothing is converted.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ExportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The attribution model.
+                 * @example last_touch
+                 */
+                model?: components["parameters"]["ExportModel"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Export-Manifest": components["headers"]["Export-Manifest"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": components["schemas"]["ExportCsv"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ExportRefused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportExcel: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only rows of these channels. Without it, those of all. Repeat the parameter for several.
+                 * @example [
+                 *       "paid_search",
+                 *       "email"
+                 *     ]
+                 */
+                channels?: components["parameters"]["ExportChannels"];
+                /**
+                 * @description Only rows in this currency. Without it, those of all currencies; nothing is converted.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ExportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The attribution model.
+                 * @example last_touch
+                 */
+                model?: components["parameters"]["ExportModel"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Export-Manifest": components["headers"]["Export-Manifest"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": components["schemas"]["ExportWorkbook"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ExportRefused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createExportJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportJobRequest"];
+            };
+        };
+        responses: {
+            /** @description The job is queued. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getExportJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from the answer that accepted it.
+                 * @example 01a1f866-0d00-76ee-a7c8-d53dee0e0922
+                 */
+                job_id: components["parameters"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportJob"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    downloadExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from the answer that accepted it.
+                 * @example 01a1f866-0d00-76ee-a7c8-d53dee0e0922
+                 */
+                job_id: components["parameters"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Export-Manifest": components["headers"]["Export-Manifest"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": components["schemas"]["ExportWorkbook"];
+                    "application/x-ndjson": components["schemas"]["ExportLines"];
+                    "text/csv": components["schemas"]["ExportCsv"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The job has not succeeded, so that there is no file. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportJSON: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only rows of these channels. Without it, those of all. Repeat the parameter for several.
+                 * @example [
+                 *       "paid_search",
+                 *       "email"
+                 *     ]
+                 */
+                channels?: components["parameters"]["ExportChannels"];
+                /**
+                 * @description Only rows in this currency. Without it, those of all currencies; nothing is converted.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ExportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The attribution model.
+                 * @example last_touch
+                 */
+                model?: components["parameters"]["ExportModel"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Export-Manifest": components["headers"]["Export-Manifest"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportData"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ExportRefused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportRevenue: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only rows of these channels. Without it, those of all. Repeat the parameter for several.
+                 * @example [
+                 *       "paid_search",
+                 *       "email"
+                 *     ]
+                 */
+                channels?: components["parameters"]["ExportChannels"];
+                /**
+                 * @description Only rows in this currency. Without it, those of all currencies; nothing is converted.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ExportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The file's format.
+                 * @example csv
+                 */
+                format?: components["schemas"]["ExportFormat"];
+                /**
+                 * @description The attribution model.
+                 * @example last_touch
+                 */
+                model?: components["parameters"]["ExportModel"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Export-Manifest": components["headers"]["Export-Manifest"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportData"];
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": components["schemas"]["ExportWorkbook"];
+                    "text/csv": components["schemas"]["ExportCsv"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ExportRefused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listFailedJobs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only jobs of this queue.
+                 * @example attribution
+                 */
+                queue?: components["schemas"]["QueueName"];
+                /**
+                 * @description Only jobs in this state. Without it, jobs in every state.
+                 * @example pending
+                 */
+                status?: components["schemas"]["FailedJobStatus"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedJobList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getFailedJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from `listFailedJobs`.
+                 * @example 6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b
+                 */
+                job_id: components["parameters"]["FailedJobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedJobDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    redriveFailedJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from `listFailedJobs`.
+                 * @example 6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b
+                 */
+                job_id: components["parameters"]["FailedJobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job is queued. `Location` is the failed job, which reports what becomes of it. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedJob"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The job cannot be run again as it is, or a request with the same `Idempotency-Key` is still at work. */
+            409: {
+                headers: {
+                    /**
+                     * @description Seconds to wait before the same request is sent again. Only where a request with the same key is still at work.
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resolveFailedJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the job, from `listFailedJobs`.
+                 * @example 6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b
+                 */
+                job_id: components["parameters"]["FailedJobId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FailedJobResolutionRequest"];
+            };
+        };
+        responses: {
+            /** @description The job is closed. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getHealthStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests are answered. */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthStatus"];
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            /** @description Requests cannot be answered; `errors` has one item for each part that is down. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDetailedHealth: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetailedHealth"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createInvestigation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvestigationRequest"];
+            };
+        };
+        responses: {
+            /** @description The investigation is queued. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Investigation"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["LlmBudgetExceededOrInFlight"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    approveInvestigation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the investigation, from `createInvestigation`.
+                 * @example c7e5a2f8-0b64-4d19-8a73-5f9e1c0d2b68
+                 */
+                investigation_id: components["parameters"]["InvestigationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The investigation is completed. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Investigation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The investigation is not in review, or the time for reading is not over. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancelInvestigation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the investigation, from `createInvestigation`.
+                 * @example c7e5a2f8-0b64-4d19-8a73-5f9e1c0d2b68
+                 */
+                investigation_id: components["parameters"]["InvestigationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The investigation is cancelled. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Investigation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The investigation has ended otherwise. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getInvestigationStatus: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the investigation, from `createInvestigation`.
+                 * @example c7e5a2f8-0b64-4d19-8a73-5f9e1c0d2b68
+                 */
+                investigation_id: components["parameters"]["InvestigationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The investigation. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Investigation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    updateLlmPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LlmPolicyChange"];
+            };
+        };
+        responses: {
+            /** @description The policy that holds now. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmPolicy"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getLlmUsage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The month (UTC), at most 24 months back. Without it, the current one.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage of the month. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmUsage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listDiscrepancies: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only discrepancies with this platform.
+                 * @example meta_ads
+                 */
+                platform_id?: components["schemas"]["ReconciledPlatform"];
+                /**
+                 * @description Only discrepancies for this reason.
+                 * @example refund_timing
+                 */
+                reason?: components["schemas"]["DiscrepancyReason"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The discrepancies. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getPlatformReconciliationStatus: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The platform.
+                 * @example meta_ads
+                 */
+                platform_id: components["schemas"]["ReconciledPlatform"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformReconciliationReport"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The tenant never connected the platform. */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getReconciliationStatus: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison, the platforms in order of their names. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationStatus"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    triggerSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SyncRequest"];
+            };
+        };
+        responses: {
+            /** @description The sync is queued. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sync"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the sync, from the answer that accepted it.
+                 * @example 01a1fb90-7e20-7b4c-a5d1-c93f0e6b2a18
+                 */
+                sync_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sync. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sync"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getTenant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Entity tags of representations that the caller holds, as a comma-separated list, or `*`. Compared weakly (RFC 9110, section 13.1.2); a match is answered with 304.
+                 * @example "b736acae4fe7bf9942b4cc2af8f53057"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenant. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description Nothing changed since the representation whose tag the caller sent. */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    updateTenantSettings: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The entity tag of the representation that the change was made for: one strong tag, not `*` (RFC 9110, section 13.1.1). Another current tag is answered 412.
+                 * @example "b736acae4fe7bf9942b4cc2af8f53057"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description The tenant with its new settings. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The key works at once. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the key, from `listApiKeys`; not the key itself.
+                 * @example 2f7b4c9d-0e13-4a86-b5d2-c8e1f3a60749
+                 */
+                key_id: components["parameters"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getAuditLog: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only entries of this action.
+                 * @example member.role_changed
+                 */
+                action?: components["schemas"]["AuditAction"];
+                /**
+                 * @description Only what this user or key did.
+                 * @example 2d9b4c6e-8f10-4a3b-b5c7-e1f2a3b4c5d6
+                 */
+                actor_id?: string;
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only entries from this time on (inclusive, RFC 3339).
+                 * @example 2026-11-01T00:00:00Z
+                 */
+                since?: string;
+                /**
+                 * @description Only entries before this time (exclusive, RFC 3339). Must be later than `since`.
+                 * @example 2026-11-21T00:00:00Z
+                 */
+                until?: string;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listMembers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The members. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    inviteMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberInvitation"];
+            };
+        };
+        responses: {
+            /** @description The invitation is open. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedMember"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            /** @description The person is a member already, or a request with the same `Idempotency-Key` is still at work. */
+            409: {
+                headers: {
+                    /**
+                     * @description Seconds to wait before the same request is sent again. Only where a request with the same key is still at work.
+                     * @example 5
+                     */
+                    "Retry-After"?: number;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The user, from `listMembers`.
+                 * @example 7c1f5e0a-3b92-4d68-8e4f-5a6b7c8d9e0f
+                 */
+                user_id: components["parameters"]["MemberUserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person is not a member any more. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description The tenant would be left without an admin. */
+            409: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getEntityExplanation: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description The most capable model that may write. Without it, what the policy allows. `built_in` costs nothing.
+                 * @example cheap
+                 */
+                max_tier?: components["schemas"]["LlmTier"];
+                /**
+                 * @description The attribution model of the figures. A discrepancy and a recommendation have none of their own choice.
+                 * @example last_touch
+                 */
+                model?: components["schemas"]["AttributionModelName"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+                /**
+                 * @description Milliseconds after which the built-in narrator answers instead.
+                 * @example 5000
+                 */
+                timeout_ms?: number;
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description Which one: the order's key for `attribution_score`, the channel for `channel_performance`, the job's id for `budget_recommendation`, the discrepancy's id for `reconciliation_discrepancy`. Colon and parentheses may be percent-encoded.
+                 * @example paid_search
+                 */
+                entity_id: components["schemas"]["ExplainedEntityId"];
+                /**
+                 * @description What is explained.
+                 * @example channel_performance
+                 */
+                entity_type: components["schemas"]["ExplainedEntityType"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityExplanation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["LlmBudgetExceeded"];
+            /** @description The path, query or headers break the contract, or the model has no answer about an order. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDailyRevenue: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
+                 * @example USD
+                 */
+                currency?: components["parameters"]["ReportCurrency"];
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The days, the earliest first. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyRevenue"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listLedgerEntries: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only entries in this currency.
+                 * @example USD
+                 */
+                currency?: components["schemas"]["Currency"];
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description Only entries of this kind.
+                 * @example refund
+                 */
+                kind?: components["schemas"]["LedgerEntryKind"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only entries that the vendor dates before this instant (RFC 3339), which must not be before `occurred_since`.
+                 * @example 2026-11-21T00:00:00Z
+                 */
+                occurred_before?: string;
+                /**
+                 * @description Only entries that the vendor dates at this instant or later (RFC 3339).
+                 * @example 2026-11-19T00:00:00Z
+                 */
+                occurred_since?: string;
+                /**
+                 * @description Only entries of this order, by its key.
+                 * @example shopify:5678901234567
+                 */
+                order_id?: components["schemas"]["LedgerOrderId"];
+                /**
+                 * @description Only entries recorded at this instant or later (RFC 3339).
+                 * @example 2026-11-20T00:00:00Z
+                 */
+                recorded_since?: string;
+                /**
+                 * @description The newest recorded entry first (`-recorded`), or the oldest (`recorded`).
+                 * @example recorded
+                 */
+                sort?: "-recorded" | "recorded";
+                /**
+                 * @description Only entries of this vendor.
+                 * @example shopify
+                 */
+                vendor?: components["schemas"]["Vendor"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -1330,6 +11090,57 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only endpoints of this vendor.
+                 * @example shopify
+                 */
+                vendor?: components["schemas"]["Vendor"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoints. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     createWebhookEndpoint: {
         parameters: {
             query?: never;
@@ -1370,6 +11181,350 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the endpoint, from `createWebhookEndpoint` or `listWebhookEndpoints`.
+                 * @example 01a1f2d1-d400-74b3-bd6f-0fb315356c32
+                 */
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint is deleted. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description The id of the endpoint, from `createWebhookEndpoint` or `listWebhookEndpoints`.
+                 * @example 01a1f2d1-d400-74b3-bd6f-0fb315356c32
+                 */
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookSecretRequest"];
+            };
+        };
+        responses: {
+            /** @description Deliveries that are signed with the new secret are taken. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecretRotation"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    receivePaypalWebhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The algorithm of the signature. It is compared and never chosen by; another one is answered 401.
+                 * @example SHA256withRSA
+                 */
+                "PAYPAL-AUTH-ALGO": components["parameters"]["PaypalAuthAlgo"];
+                /**
+                 * @description Version of the signature's scheme.
+                 * @example v2
+                 */
+                "PAYPAL-AUTH-VERSION"?: components["parameters"]["PaypalAuthVersion"];
+                /**
+                 * @description Where the certificate lies that the signature is checked with. It is fetched only from the hosts of PayPal that belong to the endpoint's mode, under `/v1/notifications/certs/`; anything else is answered 401.
+                 * @example https://api.paypal.com/v1/notifications/certs/CERT-0a1b2c3d-4e5f6071-8293a4b5
+                 */
+                "PAYPAL-CERT-URL": components["parameters"]["PaypalCertUrl"];
+                /**
+                 * @description Identifies the delivery. Signed. Without it the answer is 401.
+                 * @example 7b7a5c20-3c1e-11f1-9d2a-5b0f6c1d2e3f
+                 */
+                "PAYPAL-TRANSMISSION-ID": components["parameters"]["PaypalTransmissionId"];
+                /**
+                 * @description When it was sent (RFC 3339). Signed as it stands. More than four days ago, the answer is 401.
+                 * @example 2026-11-20T14:01:29Z
+                 */
+                "PAYPAL-TRANSMISSION-TIME": components["parameters"]["PaypalTransmissionTime"];
+            };
+            path: {
+                /**
+                 * @description The opaque key of the endpoint. A key that does not exist or has another form is answered 401, like a bad signature.
+                 * @example Ob2XvnBK0GM7pWv01xvBj8M0zB5BBYB1zmx2Dv0H-mo
+                 */
+                endpoint_key: components["parameters"]["EndpointKey"];
+            };
+            cookie?: never;
+        };
+        /** @description The event, as PayPal signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaypalDelivery"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    paypalPaymentCaptureCompleted: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The algorithm of the signature. It is compared and never chosen by; another one is answered 401.
+                 * @example SHA256withRSA
+                 */
+                "PAYPAL-AUTH-ALGO": components["parameters"]["PaypalAuthAlgo"];
+                /**
+                 * @description Version of the signature's scheme.
+                 * @example v2
+                 */
+                "PAYPAL-AUTH-VERSION"?: components["parameters"]["PaypalAuthVersion"];
+                /**
+                 * @description Where the certificate lies that the signature is checked with. It is fetched only from the hosts of PayPal that belong to the endpoint's mode, under `/v1/notifications/certs/`; anything else is answered 401.
+                 * @example https://api.paypal.com/v1/notifications/certs/CERT-0a1b2c3d-4e5f6071-8293a4b5
+                 */
+                "PAYPAL-CERT-URL": components["parameters"]["PaypalCertUrl"];
+                /**
+                 * @description Identifies the delivery. Signed. Without it the answer is 401.
+                 * @example 7b7a5c20-3c1e-11f1-9d2a-5b0f6c1d2e3f
+                 */
+                "PAYPAL-TRANSMISSION-ID": components["parameters"]["PaypalTransmissionId"];
+                /**
+                 * @description When it was sent (RFC 3339). Signed as it stands. More than four days ago, the answer is 401.
+                 * @example 2026-11-20T14:01:29Z
+                 */
+                "PAYPAL-TRANSMISSION-TIME": components["parameters"]["PaypalTransmissionTime"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as PayPal signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaypalPaymentCaptureCompletedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    paypalSaleRefunded: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The algorithm of the signature. It is compared and never chosen by; another one is answered 401.
+                 * @example SHA256withRSA
+                 */
+                "PAYPAL-AUTH-ALGO": components["parameters"]["PaypalAuthAlgo"];
+                /**
+                 * @description Version of the signature's scheme.
+                 * @example v2
+                 */
+                "PAYPAL-AUTH-VERSION"?: components["parameters"]["PaypalAuthVersion"];
+                /**
+                 * @description Where the certificate lies that the signature is checked with. It is fetched only from the hosts of PayPal that belong to the endpoint's mode, under `/v1/notifications/certs/`; anything else is answered 401.
+                 * @example https://api.paypal.com/v1/notifications/certs/CERT-0a1b2c3d-4e5f6071-8293a4b5
+                 */
+                "PAYPAL-CERT-URL": components["parameters"]["PaypalCertUrl"];
+                /**
+                 * @description Identifies the delivery. Signed. Without it the answer is 401.
+                 * @example 7b7a5c20-3c1e-11f1-9d2a-5b0f6c1d2e3f
+                 */
+                "PAYPAL-TRANSMISSION-ID": components["parameters"]["PaypalTransmissionId"];
+                /**
+                 * @description When it was sent (RFC 3339). Signed as it stands. More than four days ago, the answer is 401.
+                 * @example 2026-11-20T14:01:29Z
+                 */
+                "PAYPAL-TRANSMISSION-TIME": components["parameters"]["PaypalTransmissionTime"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as PayPal signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaypalPaymentSaleRefundedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    paypalSaleCompleted: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The algorithm of the signature. It is compared and never chosen by; another one is answered 401.
+                 * @example SHA256withRSA
+                 */
+                "PAYPAL-AUTH-ALGO": components["parameters"]["PaypalAuthAlgo"];
+                /**
+                 * @description Version of the signature's scheme.
+                 * @example v2
+                 */
+                "PAYPAL-AUTH-VERSION"?: components["parameters"]["PaypalAuthVersion"];
+                /**
+                 * @description Where the certificate lies that the signature is checked with. It is fetched only from the hosts of PayPal that belong to the endpoint's mode, under `/v1/notifications/certs/`; anything else is answered 401.
+                 * @example https://api.paypal.com/v1/notifications/certs/CERT-0a1b2c3d-4e5f6071-8293a4b5
+                 */
+                "PAYPAL-CERT-URL": components["parameters"]["PaypalCertUrl"];
+                /**
+                 * @description Identifies the delivery. Signed. Without it the answer is 401.
+                 * @example 7b7a5c20-3c1e-11f1-9d2a-5b0f6c1d2e3f
+                 */
+                "PAYPAL-TRANSMISSION-ID": components["parameters"]["PaypalTransmissionId"];
+                /**
+                 * @description When it was sent (RFC 3339). Signed as it stands. More than four days ago, the answer is 401.
+                 * @example 2026-11-20T14:01:29Z
+                 */
+                "PAYPAL-TRANSMISSION-TIME": components["parameters"]["PaypalTransmissionTime"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as PayPal signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaypalPaymentSaleCompletedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    shopifyCheckoutUpdated: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Version that the shape of the body follows.
+                 * @example 2026-10
+                 */
+                "X-Shopify-API-Version"?: components["parameters"]["ShopifyApiVersion"];
+                /**
+                 * @description Identifies the merchant's action; shared by the deliveries that it sets off.
+                 * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
+                 */
+                "X-Shopify-Event-Id"?: components["parameters"]["ShopifyEventId"];
+                /**
+                 * @description The shop that sends.
+                 * @example northwind-outdoor.myshopify.com
+                 */
+                "X-Shopify-Shop-Domain"?: components["parameters"]["ShopifyShopDomain"];
+                /**
+                 * @description `true` for a test delivery.
+                 * @example true
+                 */
+                "X-Shopify-Test"?: components["parameters"]["ShopifyTest"];
+                /**
+                 * @description What happened, as `<resource>/<event>`.
+                 * @example orders/paid
+                 */
+                "X-Shopify-Topic"?: components["parameters"]["ShopifyTopic"];
+                /**
+                 * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
+                 * @example 2026-11-20T08:14:30.582104117Z
+                 */
+                "X-Shopify-Triggered-At"?: components["parameters"]["ShopifyTriggeredAt"];
+                /**
+                 * @description Identifies the delivery; the same over its retries.
+                 * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
+                 */
+                "X-Shopify-Webhook-Id"?: components["parameters"]["ShopifyWebhookId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The resource, as Shopify signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopifyCheckoutsUpdateEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     receiveShopifyWebhook: {
         parameters: {
             query?: never;
@@ -1378,37 +11533,37 @@ export interface operations {
                  * @description Version that the shape of the body follows.
                  * @example 2026-10
                  */
-                "X-Shopify-API-Version"?: string;
+                "X-Shopify-API-Version"?: components["parameters"]["ShopifyApiVersion"];
                 /**
                  * @description Identifies the merchant's action; shared by the deliveries that it sets off.
                  * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
                  */
-                "X-Shopify-Event-Id"?: string;
+                "X-Shopify-Event-Id"?: components["parameters"]["ShopifyEventId"];
                 /**
                  * @description The shop that sends.
                  * @example northwind-outdoor.myshopify.com
                  */
-                "X-Shopify-Shop-Domain"?: string;
+                "X-Shopify-Shop-Domain"?: components["parameters"]["ShopifyShopDomain"];
                 /**
                  * @description `true` for a test delivery.
                  * @example true
                  */
-                "X-Shopify-Test"?: string;
+                "X-Shopify-Test"?: components["parameters"]["ShopifyTest"];
                 /**
                  * @description What happened, as `<resource>/<event>`.
                  * @example orders/paid
                  */
-                "X-Shopify-Topic"?: string;
+                "X-Shopify-Topic"?: components["parameters"]["ShopifyTopic"];
                 /**
                  * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
                  * @example 2026-11-20T08:14:30.582104117Z
                  */
-                "X-Shopify-Triggered-At"?: string;
+                "X-Shopify-Triggered-At"?: components["parameters"]["ShopifyTriggeredAt"];
                 /**
                  * @description Identifies the delivery; the same over its retries.
                  * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
                  */
-                "X-Shopify-Webhook-Id"?: string;
+                "X-Shopify-Webhook-Id"?: components["parameters"]["ShopifyWebhookId"];
             };
             path: {
                 /**
@@ -1433,6 +11588,224 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    shopifyOrderCreate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Version that the shape of the body follows.
+                 * @example 2026-10
+                 */
+                "X-Shopify-API-Version"?: components["parameters"]["ShopifyApiVersion"];
+                /**
+                 * @description Identifies the merchant's action; shared by the deliveries that it sets off.
+                 * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
+                 */
+                "X-Shopify-Event-Id"?: components["parameters"]["ShopifyEventId"];
+                /**
+                 * @description The shop that sends.
+                 * @example northwind-outdoor.myshopify.com
+                 */
+                "X-Shopify-Shop-Domain"?: components["parameters"]["ShopifyShopDomain"];
+                /**
+                 * @description `true` for a test delivery.
+                 * @example true
+                 */
+                "X-Shopify-Test"?: components["parameters"]["ShopifyTest"];
+                /**
+                 * @description What happened, as `<resource>/<event>`.
+                 * @example orders/paid
+                 */
+                "X-Shopify-Topic"?: components["parameters"]["ShopifyTopic"];
+                /**
+                 * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
+                 * @example 2026-11-20T08:14:30.582104117Z
+                 */
+                "X-Shopify-Triggered-At"?: components["parameters"]["ShopifyTriggeredAt"];
+                /**
+                 * @description Identifies the delivery; the same over its retries.
+                 * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
+                 */
+                "X-Shopify-Webhook-Id"?: components["parameters"]["ShopifyWebhookId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The resource, as Shopify signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopifyOrdersCreateEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    shopifyOrderPaid: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Version that the shape of the body follows.
+                 * @example 2026-10
+                 */
+                "X-Shopify-API-Version"?: components["parameters"]["ShopifyApiVersion"];
+                /**
+                 * @description Identifies the merchant's action; shared by the deliveries that it sets off.
+                 * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
+                 */
+                "X-Shopify-Event-Id"?: components["parameters"]["ShopifyEventId"];
+                /**
+                 * @description The shop that sends.
+                 * @example northwind-outdoor.myshopify.com
+                 */
+                "X-Shopify-Shop-Domain"?: components["parameters"]["ShopifyShopDomain"];
+                /**
+                 * @description `true` for a test delivery.
+                 * @example true
+                 */
+                "X-Shopify-Test"?: components["parameters"]["ShopifyTest"];
+                /**
+                 * @description What happened, as `<resource>/<event>`.
+                 * @example orders/paid
+                 */
+                "X-Shopify-Topic"?: components["parameters"]["ShopifyTopic"];
+                /**
+                 * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
+                 * @example 2026-11-20T08:14:30.582104117Z
+                 */
+                "X-Shopify-Triggered-At"?: components["parameters"]["ShopifyTriggeredAt"];
+                /**
+                 * @description Identifies the delivery; the same over its retries.
+                 * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
+                 */
+                "X-Shopify-Webhook-Id"?: components["parameters"]["ShopifyWebhookId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The resource, as Shopify signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopifyOrdersPaidEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    shopifyRefundCreate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Version that the shape of the body follows.
+                 * @example 2026-10
+                 */
+                "X-Shopify-API-Version"?: components["parameters"]["ShopifyApiVersion"];
+                /**
+                 * @description Identifies the merchant's action; shared by the deliveries that it sets off.
+                 * @example 3722e538-c35f-4946-bc7e-38d6387a8b68
+                 */
+                "X-Shopify-Event-Id"?: components["parameters"]["ShopifyEventId"];
+                /**
+                 * @description The shop that sends.
+                 * @example northwind-outdoor.myshopify.com
+                 */
+                "X-Shopify-Shop-Domain"?: components["parameters"]["ShopifyShopDomain"];
+                /**
+                 * @description `true` for a test delivery.
+                 * @example true
+                 */
+                "X-Shopify-Test"?: components["parameters"]["ShopifyTest"];
+                /**
+                 * @description What happened, as `<resource>/<event>`.
+                 * @example orders/paid
+                 */
+                "X-Shopify-Topic"?: components["parameters"]["ShopifyTopic"];
+                /**
+                 * @description When the delivery was set off (RFC 3339, with up to nanoseconds). Not signed.
+                 * @example 2026-11-20T08:14:30.582104117Z
+                 */
+                "X-Shopify-Triggered-At"?: components["parameters"]["ShopifyTriggeredAt"];
+                /**
+                 * @description Identifies the delivery; the same over its retries.
+                 * @example d6d4582e-9008-42d5-9f5d-311a3f8c0fb9
+                 */
+                "X-Shopify-Webhook-Id"?: components["parameters"]["ShopifyWebhookId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The resource, as Shopify signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopifyRefundsCreateEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    stripeChargeRefunded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as Stripe signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StripeChargeRefundedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    stripeChargeSucceeded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as Stripe signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StripeChargeSucceededEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     receiveStripeWebhook: {
         parameters: {
             query?: never;
@@ -1449,7 +11822,7 @@ export interface operations {
         /** @description The event, as Stripe signed it. */
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StripeEvent"];
+                "application/json": components["schemas"]["StripeDelivery"];
             };
         };
         responses: {
@@ -1457,6 +11830,351 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    stripePaymentIntentSucceededLegacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as Stripe signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StripePaymentIntentSucceededEvent"];
+            };
+        };
+        responses: {
+            /** @description The delivery was verified and is dealt with for good; the sender must not send it again. A verified delivery that cannot be used is kept as a dead event. */
+            200: {
+                headers: {
+                    Deprecation: components["headers"]["Deprecation"];
+                    /**
+                     * @description The operation that takes its place (RFC 8288).
+                     * @example </api/webhooks/stripe/payment_intent/succeeded>; rel="successor-version"
+                     */
+                    Link?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    Sunset: components["headers"]["Sunset"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    stripePaymentIntentSucceeded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, as Stripe signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StripePaymentIntentSucceededEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    receiveWoocommerceWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+                 * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+                 */
+                "X-WC-Webhook-Delivery-ID"?: components["parameters"]["WoocommerceDeliveryId"];
+                /**
+                 * @description The second part of the topic.
+                 * @example updated
+                 */
+                "X-WC-Webhook-Event"?: components["parameters"]["WoocommerceEventName"];
+                /**
+                 * @description The shop's number of the webhook.
+                 * @example 7
+                 */
+                "X-WC-Webhook-ID"?: components["parameters"]["WoocommerceWebhookId"];
+                /**
+                 * @description The first part of the topic.
+                 * @example order
+                 */
+                "X-WC-Webhook-Resource"?: components["parameters"]["WoocommerceResource"];
+                /**
+                 * @description Address of the shop. Not signed.
+                 * @example https://shop.northwind-outdoor.example/
+                 */
+                "X-WC-Webhook-Source"?: components["parameters"]["WoocommerceSource"];
+                /**
+                 * @description What happened, as `<resource>.<event>`. Not signed.
+                 * @example order.updated
+                 */
+                "X-WC-Webhook-Topic"?: components["parameters"]["WoocommerceTopic"];
+            };
+            path: {
+                /**
+                 * @description The opaque key of the endpoint. A key that does not exist or has another form is answered 401, like a bad signature.
+                 * @example Ob2XvnBK0GM7pWv01xvBj8M0zB5BBYB1zmx2Dv0H-mo
+                 */
+                endpoint_key: components["parameters"]["EndpointKey"];
+            };
+            cookie?: never;
+        };
+        /** @description The resource that the topic is about, as WooCommerce signed it; or a ping. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WoocommerceDelivery"];
+                "application/x-www-form-urlencoded": components["schemas"]["WoocommercePing"];
+            };
+        };
+        responses: {
+            /** @description The delivery was verified and is dealt with for good, or it was a ping. A verified delivery that cannot be used is kept as a dead event. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    woocommerceOrderCompleted: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+                 * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+                 */
+                "X-WC-Webhook-Delivery-ID"?: components["parameters"]["WoocommerceDeliveryId"];
+                /**
+                 * @description The second part of the topic.
+                 * @example updated
+                 */
+                "X-WC-Webhook-Event"?: components["parameters"]["WoocommerceEventName"];
+                /**
+                 * @description The shop's number of the webhook.
+                 * @example 7
+                 */
+                "X-WC-Webhook-ID"?: components["parameters"]["WoocommerceWebhookId"];
+                /**
+                 * @description The first part of the topic.
+                 * @example order
+                 */
+                "X-WC-Webhook-Resource"?: components["parameters"]["WoocommerceResource"];
+                /**
+                 * @description Address of the shop. Not signed.
+                 * @example https://shop.northwind-outdoor.example/
+                 */
+                "X-WC-Webhook-Source"?: components["parameters"]["WoocommerceSource"];
+                /**
+                 * @description What happened, as `<resource>.<event>`. Not signed.
+                 * @example order.updated
+                 */
+                "X-WC-Webhook-Topic"?: components["parameters"]["WoocommerceTopic"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The order, as WooCommerce signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WoocommerceOrderCompletedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    woocommerceOrderCreated: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+                 * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+                 */
+                "X-WC-Webhook-Delivery-ID"?: components["parameters"]["WoocommerceDeliveryId"];
+                /**
+                 * @description The second part of the topic.
+                 * @example updated
+                 */
+                "X-WC-Webhook-Event"?: components["parameters"]["WoocommerceEventName"];
+                /**
+                 * @description The shop's number of the webhook.
+                 * @example 7
+                 */
+                "X-WC-Webhook-ID"?: components["parameters"]["WoocommerceWebhookId"];
+                /**
+                 * @description The first part of the topic.
+                 * @example order
+                 */
+                "X-WC-Webhook-Resource"?: components["parameters"]["WoocommerceResource"];
+                /**
+                 * @description Address of the shop. Not signed.
+                 * @example https://shop.northwind-outdoor.example/
+                 */
+                "X-WC-Webhook-Source"?: components["parameters"]["WoocommerceSource"];
+                /**
+                 * @description What happened, as `<resource>.<event>`. Not signed.
+                 * @example order.updated
+                 */
+                "X-WC-Webhook-Topic"?: components["parameters"]["WoocommerceTopic"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The order, as WooCommerce signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WoocommerceOrderCreatedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    woocommerceOrderRefunded: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+                 * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+                 */
+                "X-WC-Webhook-Delivery-ID"?: components["parameters"]["WoocommerceDeliveryId"];
+                /**
+                 * @description The second part of the topic.
+                 * @example updated
+                 */
+                "X-WC-Webhook-Event"?: components["parameters"]["WoocommerceEventName"];
+                /**
+                 * @description The shop's number of the webhook.
+                 * @example 7
+                 */
+                "X-WC-Webhook-ID"?: components["parameters"]["WoocommerceWebhookId"];
+                /**
+                 * @description The first part of the topic.
+                 * @example order
+                 */
+                "X-WC-Webhook-Resource"?: components["parameters"]["WoocommerceResource"];
+                /**
+                 * @description Address of the shop. Not signed.
+                 * @example https://shop.northwind-outdoor.example/
+                 */
+                "X-WC-Webhook-Source"?: components["parameters"]["WoocommerceSource"];
+                /**
+                 * @description What happened, as `<resource>.<event>`. Not signed.
+                 * @example order.updated
+                 */
+                "X-WC-Webhook-Topic"?: components["parameters"]["WoocommerceTopic"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The order, as WooCommerce signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WoocommerceOrderRefundedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    woocommerceOrderUpdated: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
+                 * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
+                 */
+                "X-WC-Webhook-Delivery-ID"?: components["parameters"]["WoocommerceDeliveryId"];
+                /**
+                 * @description The second part of the topic.
+                 * @example updated
+                 */
+                "X-WC-Webhook-Event"?: components["parameters"]["WoocommerceEventName"];
+                /**
+                 * @description The shop's number of the webhook.
+                 * @example 7
+                 */
+                "X-WC-Webhook-ID"?: components["parameters"]["WoocommerceWebhookId"];
+                /**
+                 * @description The first part of the topic.
+                 * @example order
+                 */
+                "X-WC-Webhook-Resource"?: components["parameters"]["WoocommerceResource"];
+                /**
+                 * @description Address of the shop. Not signed.
+                 * @example https://shop.northwind-outdoor.example/
+                 */
+                "X-WC-Webhook-Source"?: components["parameters"]["WoocommerceSource"];
+                /**
+                 * @description What happened, as `<resource>.<event>`. Not signed.
+                 * @example order.updated
+                 */
+                "X-WC-Webhook-Topic"?: components["parameters"]["WoocommerceTopic"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The order, as WooCommerce signed it. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WoocommerceOrderUpdatedEvent"];
+            };
+        };
+        responses: {
+            200: components["responses"]["WebhookReceived"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -1548,4 +12266,33 @@ export interface operations {
             };
         };
     };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+        };
+    };
 }
+type WithRequired<T, K extends keyof T> = T & {
+    [P in K]-?: T[P];
+};

@@ -17,10 +17,25 @@ export const problems = {
     title: 'Forbidden',
     description: 'The credentials are valid, but their role or scope does not allow this operation. Ask an administrator of the tenant for the role or scope that the operation\'s documentation names.',
   },
+  provider_scope_insufficient: {
+    status: 403,
+    title: 'Provider scope insufficient',
+    description: 'The provider did not grant the access that this operation needs. Connect the account again and agree to the scopes that `detail` names.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
     description: 'The path does not exist, or the tenant has nothing with this id; a thing of another tenant is answered alike. Check the path and the id.',
+  },
+  provider_not_connected: {
+    status: 404,
+    title: 'Provider not connected',
+    description: 'The tenant has no connection to this platform, or none of this account. Start the authorization first.',
+  },
+  invite_invalid: {
+    status: 404,
+    title: 'Invitation invalid',
+    description: 'The invitation does not exist, was used, was withdrawn or has expired; the answer is the same for each. Ask an administrator of the tenant for a new one.',
   },
   method_not_allowed: {
     status: 405,
@@ -37,6 +52,51 @@ export const problems = {
     title: 'Tenant selection required',
     description: 'The e-mail address and the password are right, but the user belongs to several tenants. Log in again with the slug of one of them in `tenant`.',
   },
+  conflict: {
+    status: 409,
+    title: 'Conflict',
+    description: 'The request was understood, but the state of the thing does not allow it; `detail` says which state that is. Read the thing again and decide anew.',
+  },
+  idempotency_in_flight: {
+    status: 409,
+    title: 'Request in flight',
+    description: 'A request with the same `Idempotency-Key` is still at work. Send the same request again after the seconds in `Retry-After`; it then gets the stored answer.',
+  },
+  already_member: {
+    status: 409,
+    title: 'Already a member',
+    description: 'The person of this e-mail address belongs to the tenant already. Change the role of the member instead.',
+  },
+  last_admin: {
+    status: 409,
+    title: 'Last administrator',
+    description: 'The change would leave the tenant without an administrator. Make another member an administrator first.',
+  },
+  provider_expired: {
+    status: 409,
+    title: 'Provider authorization expired',
+    description: 'The authorization at the platform has expired and could not be refreshed. Connect the account again.',
+  },
+  provider_revoked: {
+    status: 409,
+    title: 'Provider authorization revoked',
+    description: 'The authorization was withdrawn, at the platform or by a member. Connect the account again.',
+  },
+  job_not_redrivable: {
+    status: 409,
+    title: 'Job not redrivable',
+    description: 'The failed job was resolved, is queued again already, or is of a kind that must not run twice. Read the job; its `status` says what became of it.',
+  },
+  budget_exceeded: {
+    status: 409,
+    title: 'Budget exceeded',
+    description: 'The work would cost more than what is left of the tenant\'s budget for the language model; nothing was started. Wait for the next period, or ask an administrator to raise the limit.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition failed',
+    description: 'The thing has changed since the caller read it, so `If-Match` does not hold; nothing was changed. Read it again, apply the change to what it is now, and send the new entity tag.',
+  },
   payload_too_large: {
     status: 413,
     title: 'Payload too large',
@@ -52,6 +112,31 @@ export const problems = {
     title: 'Validation failed',
     description: 'The request was parsed, but its path, query, headers or body break the contract; `errors` lists where and why. Correct the listed values and send it again.',
   },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'Idempotency key reused',
+    description: 'The same `Idempotency-Key` came with another request before. Make a new key for each new request, and send a key again only with the same request.',
+  },
+  model_not_order_level: {
+    status: 422,
+    title: 'Model not order-level',
+    description: 'The model divides the revenue of channels and not that of single orders, so it has no answer about one order. Ask for a model whose `order_level` is true.',
+  },
+  export_too_large: {
+    status: 422,
+    title: 'Export too large',
+    description: 'The export would have more rows than one answer may carry. Narrow the window, or create an export job.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Rate limited',
+    description: 'The caller sent more requests than its quota allows; nothing was done. Send the same request again after the seconds in `Retry-After`; `RateLimit-Policy` states the quota.',
+  },
+  provider_rate_limited: {
+    status: 429,
+    title: 'Provider rate limited',
+    description: 'The platform refuses further calls for now. Send the same request again after the seconds in `Retry-After`.',
+  },
   internal_error: {
     status: 500,
     title: 'Internal error',
@@ -66,6 +151,11 @@ export const problems = {
     status: 503,
     title: 'Service unavailable',
     description: 'Something that the operation needs, such as the database, does not answer; nothing was stored. Send the same request again after the seconds in `Retry-After`.',
+  },
+  provider_transport_failure: {
+    status: 503,
+    title: 'Provider unreachable',
+    description: 'The platform did not answer, or its answer could not be read; nothing was changed. Send the same request again after the seconds in `Retry-After`.',
   },
   not_ready: {
     status: 503,

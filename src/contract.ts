@@ -1,6 +1,7 @@
 import type { operations as Api } from '../generated/api.ts'
 import type { operations as table } from '../generated/operations.ts'
 import type { RequestContext, TenantContext } from './context.ts'
+import { ProblemError } from './problem/problem.ts'
 
 /*
  * The seam between generated code and ours. Write a handler as a function declaration with a declared return type,
@@ -47,9 +48,11 @@ export interface Request<Id extends OperationId> {
   rawBody: Buffer
 }
 
-/** Declared headers only; the correlation id is the server's. */
+/** What the server itself sets, from the request and from the operation's own row. */
+type ServerHeader = 'X-Correlation-ID' | 'RateLimit' | 'RateLimit-Policy' | 'Deprecation' | 'Sunset'
+/** Declared headers that a handler gives. */
 type DeclaredHeaders<H> = {
-  [K in keyof H as string extends K ? never : number extends K ? never : K extends 'X-Correlation-ID' ? never : K]: H[K]
+  [K in keyof H as string extends K ? never : number extends K ? never : K extends ServerHeader ? never : K]: H[K]
 }
 type HeadersOf<H> =
   Record<never, never> extends DeclaredHeaders<H>
@@ -73,3 +76,11 @@ export type Handler<Id extends OperationId> = (ctx: ContextOf<Id>, request: Requ
 
 /** Total: an operation of the contract without a handler does not compile. */
 export type Handlers = { [Id in OperationId]: Handler<Id> }
+
+/**
+ * Stands for an operation that the contract has and the server does not yet (`main/not-implemented.ts`). The server
+ * answers 501 as soon as the operation is known, whoever asks and with what.
+ */
+export async function notImplemented(): Promise<never> {
+  throw new ProblemError('not_implemented', 'This operation is not available yet.')
+}

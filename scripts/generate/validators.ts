@@ -338,6 +338,8 @@ function toBlock(source: string): { code: string; names: Record<string, string> 
   })
   // `maxLength` counts code points; this is ajv/dist/runtime/ucs2length.js, which cannot be imported from ESM as it is.
   code = code.replaceAll('require("ajv/dist/runtime/ucs2length").default', UCS2LENGTH)
+  // `uniqueItems` and `const` compare values of JSON.
+  code = code.replaceAll('require("ajv/dist/runtime/equal").default', EQUAL)
   code = code.replaceAll(/,schemaPath:"(?:[^"\\]|\\.)*"/g, '')
   code = code.replaceAll(
     /if\(vErrors === null\)\{\nvErrors = \[(err\d+)\];\n\}\nelse \{\nvErrors\.push\(\1\);\n\}/g,
@@ -359,6 +361,16 @@ for (let i = 0; i < text.length - 1; i++) {
 if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) { length--; i++; }
 }
 return length;
+}`
+
+const EQUAL = `(left, right) => {
+const same = (a, b) => {
+if (a === b) return true;
+if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
+const keys = Object.keys(a);
+return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+};
+return same(left, right);
 }`
 
 /** Every loop over elements or properties stops once there are more faults than an answer lists. */

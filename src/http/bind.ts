@@ -20,8 +20,8 @@ export type SchemeName = Alternatives[number]
 export interface BindOptions {
   /** Total: an operation without a handler does not compile. */
   handlers: Handlers
-  /** One per security scheme of the contract. */
-  authenticators: Record<SchemeName, Authenticator>
+  /** One for each security scheme that an implemented operation uses; a missing one stops the start. */
+  authenticators: Partial<Record<SchemeName, Authenticator>>
   /** Default: those of `static-routes.ts`. */
   staticRoutes?: readonly StaticRoute[]
 }

@@ -88,7 +88,12 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
         sendFile(exchange, match.target.file)
         return
       }
-      exchange.method = match.target.operation.row.method
+      const { operation } = match.target
+      exchange.method = operation.row.method
+      if (!operation.isImplemented) {
+        operation.handler({} as never, {} as never).catch((error) => sendProblem(exchange, error))
+        return
+      }
     } else if (match.kind === 'other_method') {
       if (req.method === 'OPTIONS') {
         send(exchange, 204, { Allow: match.allow })

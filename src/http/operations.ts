@@ -1,5 +1,6 @@
 import type { OperationRow } from '../../generated/operations.ts'
 import type { Validator } from '../../generated/validators.js'
+import { notImplemented } from '../contract.ts'
 import type { Authenticator } from './authenticate.ts'
 import { type ParameterPlan, planParameters } from './parameters.ts'
 import { PROBLEM_MEDIA_TYPE } from './problem.ts'
@@ -45,6 +46,8 @@ export interface BoundOperation {
   id: string
   row: OperationRow
   handler: AnyHandler
+  /** False: answered 501 before anything else is looked at. */
+  isImplemented: boolean
   parameters: ParameterPlan
   /** Whether parameters are held against the schema. Not on health probes and vendor webhooks, which declare no 422. */
   isStrict: boolean
@@ -99,6 +102,8 @@ function* findFaults(
     const takesInput = row.parameters.length > 0 || row.requestBody !== null
     if (takesInput && !row.acceptsAnyMediaType && !(422 in row.replies))
       yield `operation ${id} takes input but declares no 422`
+    // Nothing stands behind these yet that a credential could open.
+    if (handlers[id] === notImplemented) continue
     for (const scheme of row.security.flat()) schemes.add(scheme)
   }
   for (const rest of documented) yield `operation ${rest} is in the document but not in the table`
@@ -141,6 +146,7 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
     id,
     row,
     handler,
+    isImplemented: handler !== notImplemented,
     parameters: planParameters(row.parameters),
     isStrict: 422 in row.replies && !row.acceptsAnyMediaType,
     requests: contract.requests[id] ?? none,

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { ProblemError } from '../problem/problem.ts'
 import { RequestAborted } from './body.ts'
 import { type Exchange, operationOf } from './exchange.ts'
-import type { AnyReply, BoundOperation } from './operations.ts'
+import type { AnyReply, BoundOperation, ReplyPlan } from './operations.ts'
 import { PROBLEM_MEDIA_TYPE, renderProblem, toProblemError } from './problem.ts'
 import { sendBytes } from './send.ts'
 import type { StaticRoute } from './static-routes.ts'
@@ -98,9 +98,16 @@ function findReplyFault(operation: BoundOperation, reply: AnyReply, correlationI
     if (reply.body !== undefined) return { fault: 'the status has no body, or not in this media type' }
   } else {
     const validate = plan.validators[mediaType]
+    // A file has no schema beyond being one.
+    const isFile = !isJson(mediaType) && (typeof reply.body === 'string' || Buffer.isBuffer(reply.body))
+    if (isFile) return findHeaderFault(plan, reply, correlationId)
     if (validate === undefined) return { fault: `there is no validator for ${mediaType}` }
     if (!validate(reply.body)) return { fault: 'the body does not match its schema', errors: validate.errors }
   }
+  return findHeaderFault(plan, reply, correlationId)
+}
+
+function findHeaderFault(plan: ReplyPlan, reply: AnyReply, correlationId: string): ReplyFault | undefined {
   if (plan.headers === null) return undefined
   const headers: Record<string, string> = { 'x-correlation-id': correlationId }
   for (const [name, value] of Object.entries(reply.headers ?? {})) headers[name.toLowerCase()] = value

@@ -15,9 +15,12 @@ export function toProblemItems(errors: Validator['errors'], root: '' | '/body'):
   const items = new Map<string, ProblemItem>()
   for (const error of errors ?? []) {
     if (items.size >= MAX_ITEMS) break
+    // Says only that the branch failed, whose own faults stand beside it.
+    if (error.keyword === 'if') continue
     const pointer = cut(`${root}${error.instancePath}${ownToken(error)}`)
-    const key = `${pointer} ${error.keyword}`
-    if (!items.has(key)) items.set(key, { pointer, code: cut(error.keyword), detail: cut(describe(error)) })
+    const code = error.keyword === 'false schema' ? 'not_allowed' : error.keyword
+    const key = `${pointer} ${code}`
+    if (!items.has(key)) items.set(key, { pointer, code: cut(code), detail: cut(describe(error)) })
   }
   return [...items.values()]
 }
@@ -39,6 +42,8 @@ function describe({ keyword, params }: AjvError): string {
     case 'additionalProperties':
     case 'unevaluatedProperties':
       return 'There is no such member.'
+    case 'false schema':
+      return 'This member does not go with the others.'
     case 'type':
       return `Must be of type ${String(params.type)}.`
     case 'enum':

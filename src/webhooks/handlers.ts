@@ -1,17 +1,11 @@
 import type { TenantContext } from '../context.ts'
 import type { Handlers, Reply, Request } from '../contract.ts'
-import { ProblemError } from '../problem/problem.ts'
 import { createEndpoint, type DeliveryResult, receiveDelivery, requireDelivery } from './service.ts'
 
 async function createWebhookEndpoint(
   ctx: TenantContext,
   { body }: Request<'createWebhookEndpoint'>,
 ): Promise<Reply<'createWebhookEndpoint'>> {
-  if (body.shop_domain !== undefined && body.vendor !== 'shopify') {
-    throw new ProblemError('validation_failed', 'The request does not fit the contract.', {
-      errors: [{ pointer: '/body/shop_domain', code: 'vendor', detail: 'Only a Shopify endpoint has a shop domain.' }],
-    })
-  }
   const endpoint = await createEndpoint(ctx, {
     vendor: body.vendor,
     name: body.name,

@@ -177,7 +177,7 @@ test('406: an answer that is not JSON', async () => {
   expectProblem(answer, 'not_acceptable')
 })
 
-test.each(['1', 'paypal:1', 'shopify:', `shopify:${'1'.repeat(129)}`, 'shopify:1 ', 'stripe:pi_1/../x', 'shopify:\0'])(
+test.each(['1', 'amazon:1', 'shopify:', `shopify:${'1'.repeat(129)}`, 'shopify:1 ', 'stripe:pi_1/../x', 'shopify:\0'])(
   '422: %j is no order id',
   async (order_id) => {
     expectProblem(await platform.call('getOrderCredits', { params: { order_id } }), 'validation_failed')
