@@ -21903,8 +21903,7 @@ validate630.errors = vErrors;
 return errors === 0;
 }
 
-const schema241 = {"type":"object","additionalProperties":false,"required":["order_id","ordered_at","currency","captured","refunded","over_refunded","net_revenue","identity_tier","models"],"properties":{"order_id":{"type":"string","maxLength":136,"pattern":"^(shopify|stripe):[A-Za-z0-9_-]{1,128}$"},"ordered_at":{"type":"string","format":"date-time"},"currency":{"$ref":"component:Currency"},"captured":{"$ref":"component:Money"},"refunded":{"$ref":"component:Money"},"over_refunded":{"$ref":"component:Money"},"net_revenue":{"$ref":"component:Money"},"identity_tier":{"type":"string","enum":["visitor_id","none"]},"models":{"type":"array","maxItems":16,"items":{"$ref":"component:OrderModelCredits"}}}};
-const pattern49 = new RegExp("^(shopify|stripe):[A-Za-z0-9_-]{1,128}$", "u");
+const schema241 = {"type":"object","additionalProperties":false,"required":["order_id","ordered_at","currency","captured","refunded","over_refunded","net_revenue","identity_tier","models"],"properties":{"order_id":{"type":"string","maxLength":140,"pattern":"^(shopify|stripe|paypal|woocommerce):[A-Za-z0-9_-]{1,128}$"},"ordered_at":{"type":"string","format":"date-time"},"currency":{"$ref":"component:Currency"},"captured":{"$ref":"component:Money"},"refunded":{"$ref":"component:Money"},"over_refunded":{"$ref":"component:Money"},"net_revenue":{"$ref":"component:Money"},"identity_tier":{"type":"string","enum":["visitor_id","none"]},"models":{"type":"array","maxItems":16,"items":{"$ref":"component:OrderModelCredits"}}}};
 const schema243 = {"type":"object","additionalProperties":false,"required":["position","channel","touchpoint_event_id","touched_at","weight","conversions","revenue"],"properties":{"position":{"type":["integer","null"],"minimum":1,"maximum":9007199254740991},"channel":{"$ref":"component:CreditedChannel"},"touchpoint_event_id":{"type":["string","null"],"minLength":1,"maxLength":128},"touched_at":{"type":["string","null"],"format":"date-time"},"weight":{"type":"number","minimum":0,"maximum":1},"conversions":{"type":"number","minimum":0,"maximum":1},"revenue":{"$ref":"component:Money"}}};
 
 function validate641(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
@@ -22243,13 +22242,13 @@ let data0 = data.order_id;
 const _errs2 = errors;
 if(errors === _errs2){
 if(typeof data0 === "string"){
-if(func1(data0) > 136){
-validate632.errors = [{instancePath:instancePath+"/order_id",keyword:"maxLength",params:{limit: 136},message:"must NOT have more than 136 characters"}];
+if(func1(data0) > 140){
+validate632.errors = [{instancePath:instancePath+"/order_id",keyword:"maxLength",params:{limit: 140},message:"must NOT have more than 140 characters"}];
 return false;
 }
 else {
-if(!pattern49.test(data0)){
-validate632.errors = [{instancePath:instancePath+"/order_id",keyword:"pattern",params:{pattern: "^(shopify|stripe):[A-Za-z0-9_-]{1,128}$"},message:"must match pattern \""+"^(shopify|stripe):[A-Za-z0-9_-]{1,128}$"+"\""}];
+if(!pattern36.test(data0)){
+validate632.errors = [{instancePath:instancePath+"/order_id",keyword:"pattern",params:{pattern: "^(shopify|stripe|paypal|woocommerce):[A-Za-z0-9_-]{1,128}$"},message:"must match pattern \""+"^(shopify|stripe|paypal|woocommerce):[A-Za-z0-9_-]{1,128}$"+"\""}];
 return false;
 }
 }
