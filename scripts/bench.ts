@@ -2,6 +2,7 @@
 //   npm run bench -- http [--json]
 //   npm run bench -- --help
 import { parseArgs } from 'node:util'
+import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
 
 /** Each prints to stdout and resolves to the exit code: 0 goal met, 1 goal missed. */
@@ -11,10 +12,15 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
       'server CPU per request: bare Express, Skeldir, openapi-backend and express-openapi-validator as shipped (about 2 minutes)',
     run: runHttpBench,
   },
+  contracts: {
+    about:
+      'contracts:check cold and warm beside the command-line tools run one by one, and the GitHub description (about 2 minutes, fetches one package)',
+    run: runContractsBench,
+  },
 }
 
 function usage(): string {
-  const names = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(8)}${about}`)
+  const names = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(11)}${about}`)
   return `usage: npm run bench -- <name> [--json]\n\n${names.join('\n')}\n\n  --json  print the measurements as one JSON object\n`
 }
 

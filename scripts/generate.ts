@@ -23,6 +23,8 @@ migrates an empty database and writes its row types and its schema. What did not
   --check          write nothing; end with 1 and list the files that would change
   --skip-database  leave out generated/schema.sql and generated/database.ts
   --force          make everything again, whatever the cache says
+  --contracts DIR  types and validators of the OpenAPI 3.0 or 3.1 documents of this folder, two files for each,
+  --output DIR     into this folder
   --help           this text
 
 Ends with 0 when generated/ is up to date, 1 when it is stale (--check) or the contract has faults, 2 when a tool failed.
@@ -200,6 +202,16 @@ function summarise({ changed, timings }: GenerateResult, check: boolean, totalMs
   return `generate: ${changed.length} ${changed.length === 1 ? 'file' : 'files'} ${verb} (${made}; ${seconds(totalMs)})`
 }
 
+/** For documents that are not ours: there is no server, no database and no cache behind them. */
+async function generateOthers(contracts: string, output: string | undefined, log: (line: string) => void) {
+  if (output === undefined) throw new Error('name the folder to write to with --output')
+  const { emitForeign } = await import('./contracts/emit.ts')
+  const files = await emitForeign(contracts)
+  for (const [name, content] of files) writeAtomically(join(output, name), content)
+  log(`generate: ${files.size} files written to ${output}`)
+  return 0
+}
+
 async function main(): Promise<number> {
   const startedAt = performance.now()
   const { values } = parseArgs({
@@ -207,6 +219,8 @@ async function main(): Promise<number> {
       check: { type: 'boolean', default: false },
       'skip-database': { type: 'boolean', default: false },
       force: { type: 'boolean', default: false },
+      contracts: { type: 'string' },
+      output: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -216,6 +230,7 @@ async function main(): Promise<number> {
   }
   const log = (line: string) => process.stderr.write(`${line}\n`)
   try {
+    if (values.contracts !== undefined) return await generateOthers(values.contracts, values.output, log)
     const result = await generate({
       check: values.check,
       skipDatabase: values['skip-database'],

@@ -346,10 +346,9 @@ function toBlock(source: string): { code: string; names: Record<string, string> 
     '(vErrors ??= []).push($1);',
   )
   // Ajv writes the source of every schema; most are not looked at.
-  const declared = [...code.matchAll(/^const (schema\d+) = .*\n/gm)]
-  for (const [line, name = ''] of declared) {
-    if (code.split(new RegExp(`\\b${name}\\b`)).length === 2) code = code.replace(line, '')
-  }
+  const uses = new Map<string, number>()
+  for (const [name] of code.matchAll(/\bschema\d+\b/g)) uses.set(name, (uses.get(name) ?? 0) + 1)
+  code = code.replaceAll(/^const (schema\d+) = .*\n/gm, (line, name: string) => (uses.get(name) === 1 ? '' : line))
   const left = /require\([^)]*\)|^export .*$/m.exec(code)
   if (left !== null) throw new TypeError(`the generated validators still contain ${left[0]}`)
   return { code, names }
