@@ -1,0 +1,107 @@
+// What Schemathesis reads: its configuration file for one role, and the settings of hooks.py.
+
+import type { OperationRow } from '../../../generated/operations.ts'
+import { CHECKS, type Narrowed } from './narrowed.ts'
+import type { Plan, Trial } from './plan.ts'
+import type { Actor } from './provision.ts'
+
+/** Names inside the folder of a run; the runner may see the folder under another path. */
+export const FILES = {
+  schema: 'openapi.json',
+  config: 'schemathesis.toml',
+  settings: 'settings.json',
+  hooks: 'hooks.py',
+  events: 'events.ndjson',
+  hits: 'hits.json',
+} as const
+
+/** Enough for every body that the contract bounds, so that a failure can be replayed from the report. */
+const RECORDED_BYTES = 65_536
+const REQUEST_TIMEOUT_S = 30
+
+export interface RunSettings {
+  url: string
+  seed: number
+  plan: Plan
+  operations: Readonly<Record<string, OperationRow>>
+  narrowed: readonly Narrowed[]
+}
+
+export function labelOf({ method, path }: Pick<OperationRow, 'method' | 'path'>): string {
+  return `${method.toUpperCase()} ${path}`
+}
+
+/** The statuses with which a valid request may be answered; all others, 401 and 503 among them, are failures. */
+export function expectedOf(trial: Pick<Trial, 'access'>, row: OperationRow): string[] {
+  if (trial.access === 'refused401') return ['401']
+  if (trial.access === 'refused403') return ['403']
+  const declared = Object.keys(row.replies)
+  // A login may be wrong; where security is declared, the role has what it takes.
+  const possible = row.security.length === 0 ? ['401', '404', '409', '412', '429'] : ['404', '409', '412', '429']
+  return ['2xx', '3xx', ...possible.filter((status) => declared.includes(status))]
+}
+
+/** TOML: strings of JSON are strings of TOML too. */
+export function toConfig({ url, seed, plan, operations, narrowed }: RunSettings): string {
+  const lines = [
+    `base-url = ${JSON.stringify(url)}`,
+    `seed = ${seed}`,
+    'workers = 1',
+    'continue-on-failure = true',
+    `request-timeout = ${REQUEST_TIMEOUT_S}`,
+    'warnings = false',
+    'suppress-health-check = ["all"]',
+    '',
+    '[cache]',
+    'enabled = false',
+    '',
+    '[output.sanitization]',
+    // The credentials are the run's own, and without them nothing can be replayed.
+    'enabled = false',
+    '[output.truncation]',
+    `max-recorded-payload-size = ${RECORDED_BYTES}`,
+    '',
+    '[reports.ndjson]',
+    'enabled = true',
+    `path = ${JSON.stringify(FILES.events)}`,
+    '',
+    '[generation]',
+    'database = "none"',
+    'mode = "all"',
+    '',
+    '[phases.stateful]',
+    `enabled = ${plan.sequences > 0}`,
+    '[phases.stateful.generation]',
+    `max-examples = ${Math.max(1, plan.sequences)}`,
+    '',
+    ...CHECKS.flatMap((check) => [`[checks.${check}]`, 'enabled = true']),
+  ]
+  const trials = new Map(plan.trials.map((trial) => [trial.operationId, trial]))
+  for (const [id, row] of Object.entries(operations)) {
+    const trial = trials.get(id)
+    lines.push('', '[[operations]]', `include-operation-id = ${JSON.stringify(id)}`)
+    if (trial === undefined) {
+      lines.push('enabled = false')
+      continue
+    }
+    lines.push(`generation.max-examples = ${Math.max(1, trial.fuzzing)}`)
+    lines.push(`phases.coverage.enabled = ${trial.boundaries > 0}`)
+    lines.push(`phases.fuzzing.enabled = ${trial.fuzzing > 0}`)
+    lines.push(`checks.positive_data_acceptance.expected-statuses = ${JSON.stringify(expectedOf(trial, row))}`)
+    for (const { operationId, check, when } of narrowed) {
+      if (operationId === id && when === undefined) lines.push(`checks.${check}.enabled = false`)
+    }
+  }
+  return `${lines.join('\n')}\n`
+}
+
+export function toHookSettings({ url, plan, operations, narrowed }: RunSettings, actor: Actor): object {
+  const rows = plan.trials.map(({ operationId, boundaries }) => {
+    const row = operations[operationId] as OperationRow
+    const { path, security, replies } = row
+    const signature = security.flat().find((scheme) => scheme.endsWith('Signature'))
+    const vendor = signature?.slice(0, -'Signature'.length) ?? null
+    return [labelOf(row), { id: operationId, path, security, vendor, boundaries, statuses: Object.keys(replies) }]
+  })
+  return { url, actor, narrowed, operations: Object.fromEntries(rows), hits: FILES.hits }
+}
