@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { hashFiles, readText, writeAtomically } from '../generate/cache.ts'
 import { compareText } from '../generate/json.ts'
 import type { CheckContext } from './context.ts'
@@ -26,7 +26,8 @@ const ENGINE = ['scripts/contracts', 'scripts/generate', 'scripts/generate.ts', 
 export function keyOfGate(ctx: CheckContext, gate: Gate, engine: string): string {
   const hash = createHash('sha256').update(`${gate.name}\0${ctx.profile}\0${ctx.isOwn}\0${engine}`)
   hash.update(ctx.once('documents hash', () => hashDocuments(ctx)))
-  hash.update(hashFiles(ctx.root, gate.inputs?.(ctx) ?? [], gate.usesToday ? ctx.today : ''))
+  const inputs = (gate.inputs?.(ctx) ?? []).map((input) => relative(ctx.root, resolve(ctx.root, input)))
+  hash.update(hashFiles(ctx.root, inputs, gate.usesToday ? ctx.today : ''))
   return hash.digest('base64url')
 }
 

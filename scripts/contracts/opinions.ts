@@ -9,7 +9,8 @@ import { pointerTokens } from '../generate/json.ts'
 /** What another tool calls breaking. */
 export interface Opinion {
   tool: string
-  breaking: { path: string; message: string }[]
+  /** With every path that it may be about; none where it names none. */
+  breaking: { paths: string[]; message: string }[]
 }
 
 const TIMEOUT_MS = 30_000
@@ -39,23 +40,28 @@ async function askRedocly(cwd: string, baseline: string, revision: string): Prom
   const output = await run(process.execPath, args, cwd)
   const report = parse(output) as { changes?: RedoclyChange[] } | null
   if (report === null) return null
-  const breaking = (report.changes ?? []).flatMap(({ path, verdicts = [] }) =>
+  const breaking = (report.changes ?? []).flatMap(({ path, base, verdicts = [] }) =>
     verdicts
       .filter(({ impact }) => impact === 'major')
-      .map(({ message }) => ({ path: pathOf(path), message: message.replaceAll('`', '') })),
+      .map(({ message }) => ({
+        // A path that it takes for renamed is named as it is now.
+        paths: [path, base?.pointer ?? ''].flatMap(pathOf),
+        message: message.replaceAll('`', ''),
+      })),
   )
   return { tool: 'redocly diff', breaking }
 }
 
 interface RedoclyChange {
   path: string
+  base?: { pointer: string }
   verdicts?: { impact: string; message: string }[]
 }
 
-/** `#/paths/~1x/get/…` is of `/x`; what belongs to no path is of `*`. */
-function pathOf(pointer: string): string {
+/** `#/paths/~1x/get/…` is of `/x`. */
+function pathOf(pointer: string): string[] {
   const [kind, path] = pointerTokens(pointer)
-  return kind === 'paths' && path !== undefined ? path : '*'
+  return kind === 'paths' && path !== undefined ? [path] : []
 }
 
 function redoclyCli(): string | null {
@@ -82,7 +88,7 @@ async function askOasdiff(tool: string, baseline: string, revision: string): Pro
   // Level 3 is an error; a warning may be wrong.
   const breaking = changes
     .filter(({ level = 3 }) => level >= 3)
-    .map(({ path = '*', text = 'a breaking change' }) => ({ path, message: text }))
+    .map(({ path, text = 'a breaking change' }) => ({ paths: path === undefined ? [] : [path], message: text }))
   return { tool: 'oasdiff', breaking }
 }
 

@@ -264,7 +264,8 @@ if (import.meta.main) {
   try {
     process.stdout.write(JSON.stringify(await inspect(root)))
   } catch (error) {
-    process.stderr.write(error instanceof Error ? error.message : String(error))
+    // The stack begins with the file that cannot be read, which the message does not name.
+    process.stderr.write(error instanceof Error ? `${error.message}\n${error.stack}` : String(error))
     process.exitCode = 1
   }
 }

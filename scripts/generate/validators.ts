@@ -239,7 +239,8 @@ function findFault(schemas: Schemas, schema: JsonObject, pointer: string, messag
     }
   }
   collect(schema, pointer)
-  const fault = candidates.findLast(([, node]) => compileMessage(schemas, node) === message)
+  const wanted = withoutPlace(message)
+  const fault = candidates.findLast(([, node]) => withoutPlace(compileMessage(schemas, node) ?? '') === wanted)
   return fault?.[0] ?? pointer
 }
 
@@ -251,6 +252,11 @@ function compileMessage(schemas: Schemas, schema: JsonObject): string | null {
   } catch (error) {
     return messageOf(error)
   }
+}
+
+/** Ajv names the path from the schema that it compiles, which differs between a schema and its part. */
+function withoutPlace(message: string): string {
+  return message.replaceAll(/ at (?:path )?"[^"]*"/g, '')
 }
 
 function dropReference(key: string, value: unknown): unknown {

@@ -235,6 +235,19 @@ test('validators: a keyword that Ajv does not know is found', async () => {
   ])
 })
 
+test('types: a seam that does not fit the types is found', async () => {
+  const workspace = contractWorkspace('generated', 'src')
+  const line = workspace.edit('src/contract.ts', 'keyof Table & keyof Api', 'keyof Table & keyof Api & keyof Gone')
+  expect(await workspace.errors('types')).toMatchObject([
+    {
+      rule: 'types/compile',
+      file: 'src/contract.ts',
+      line,
+      message: expect.stringContaining("Cannot find name 'Gone'"),
+    },
+  ])
+})
+
 test('generated: a stale, a missing and a left-over file are found', async () => {
   const workspace = contractWorkspace('generated')
   const line = workspace.edit('generated/api.ts', 'login: {', 'logIn: {')
@@ -585,6 +598,23 @@ describe('the run', () => {
       ['skipped', 'needs document'],
       ['skipped', 'needs document'],
     ])
+  })
+
+  test('the cache sees the configuration of a folder that is not the repository', async () => {
+    const workspace = contractWorkspace()
+    const other = emptyWorkspace()
+    const check = () =>
+      other.check({
+        contracts: join(workspace.root, V1),
+        profile: 'skeldir',
+        cache: true,
+        gates: ['rules-table'],
+      })
+    workspace.write('api-contracts/README.md', '# The contract\n')
+    expect((await check()).gates[0]?.status).toBe('fail')
+    const table = renderRules(gates, workspace.read('api-contracts/redocly.yaml'))
+    workspace.write('api-contracts/README.md', insertRules('# The contract\n', table))
+    expect((await check()).gates[0]).toMatchObject({ status: 'pass', cached: false })
   })
 
   test('what did not change comes from the cache, and what did does not', async () => {

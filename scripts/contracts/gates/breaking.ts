@@ -3,7 +3,7 @@ import { compareVersions } from '../../generate/contract.ts'
 import { newestBaseline } from '../baselines.ts'
 import { type CheckContext, platformOf } from '../context.ts'
 import { type Change, diffContracts } from '../diff.ts'
-import type { Fault } from '../finding.ts'
+import type { Fault, Place } from '../finding.ts'
 import type { Gate } from '../gate.ts'
 import { placeInSource } from '../locate.ts'
 import { askOthers } from '../opinions.ts'
@@ -63,12 +63,13 @@ async function breakingFaults(ctx: CheckContext): Promise<Fault[]> {
   const isBeforeFirst = version.startsWith('0.')
   return (await changesOf(ctx))
     .filter(({ kind }) => kind === 'breaking')
-    .map(({ operation, message, pointer, isDraft }) => {
+    .map((change) => {
+      const { operation, message, isDraft } = change
       const isExempt = isMajorStep || isBeforeFirst || isDraft
       const step = isExempt ? '' : `; that needs version ${Number(baseline.version.split('.')[0]) + 1}.0.0`
       return {
         message: `${operation}: ${message} (since ${baseline.version})${step}`,
-        at: placeInSource(ctx, pointer),
+        at: placeOfChange(ctx, change),
         severity: isExempt ? ('notice' as const) : ('error' as const),
       }
     })
@@ -82,12 +83,12 @@ async function secondOpinion(ctx: CheckContext): Promise<Fault[]> {
   const opinions = await askOthers(ctx.root, baseline.file, platform)
   const at = placeInSource(ctx, '#/info/version')
   return opinions.flatMap(({ tool, breaking }): Fault[] => {
-    const here = ours.filter(({ path }) => !breaking.some((other) => isSamePath(other.path, path)))
-    const there = breaking.filter((other) => !ours.some(({ path }) => isSamePath(other.path, path)))
+    const here = ours.filter(({ path }) => !breaking.some((other) => isSamePath(other.paths, path)))
+    const there = breaking.filter((other) => !ours.some(({ path }) => isSamePath(other.paths, path)))
     const texts = [
       ...listed(
         `only ${tool}`,
-        there.map(({ path, message }) => `${path}: ${message}`),
+        there.map(({ paths, message }) => `${paths[0] ?? '*'}: ${message}`),
       ),
       ...listed(
         'only this gate',
@@ -101,9 +102,21 @@ async function secondOpinion(ctx: CheckContext): Promise<Fault[]> {
 }
 
 /** What a tool attributes to no path may belong to any. */
-function isSamePath(theirs: string, ours: string): boolean {
+function isSamePath(theirs: string[], ours: string): boolean {
   const shape = (path: string) => path.replaceAll(/\{[^}]*\}/g, '{}')
-  return theirs === '*' || shape(theirs) === shape(ours)
+  return theirs.length === 0 || theirs.some((path) => shape(path) === shape(ours))
+}
+
+/** What is gone is told where its neighbours stand. */
+function placeOfChange(ctx: CheckContext, { pointer, path }: Change): Place {
+  if (pointer !== '#/paths') return placeInSource(ctx, pointer)
+  const common = (other: string) => {
+    const parts = other.split('/')
+    const first = path.split('/').findIndex((part, index) => part !== parts[index])
+    return first === -1 ? parts.length : first
+  }
+  const [nearest] = ctx.source().operations.toSorted((a, b) => common(b.path) - common(a.path))
+  return nearest === undefined ? placeInSource(ctx, pointer) : { file: nearest.document.file, pointer: '#/paths' }
 }
 
 const MAX_REASONS = 3

@@ -154,7 +154,9 @@ function placeOfPath(ctx: CheckContext, method: string, path: string): Fault['at
 function placeOfDomain(ctx: CheckContext, id: string): Fault['at'] {
   const operation = ctx.source().operations.find((each) => each.id === id)
   const file = `src/${String(operation?.value['x-domain'])}/handlers.ts`
-  return existsSync(join(ctx.root, file)) ? search(ctx, file, 'Handlers') : search(ctx, APP, 'handlers: Handlers')
+  const owner = existsSync(join(ctx.root, file)) ? file : APP
+  const text = textOf(ctx, owner)
+  return { file: owner, ...lineOf(text, /^export const \w*[hH]andlers\b/m.exec(text)?.index ?? 0) }
 }
 
 function placeOfHandler(ctx: CheckContext, id: string, routes: ServedRoutes): Position {

@@ -63,10 +63,19 @@ async function typeErrors(ctx: CheckContext): Promise<Fault[]> {
       JSON.stringify({ compilerOptions: { ...OPTIONS, types: ctx.profile === 'none' ? [] : ['node'] }, files }),
     )
     const output = await runCompiler(require.resolve('typescript7/package.json'), folder)
-    return output.map((line) => ({ message: line, at: placeInSource(ctx, '#') }))
+    return output.map((line) => toFault(ctx, line))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** `src/contract.ts(12,3): error TS2344: …`; the types of a foreign document point to the document. */
+function toFault(ctx: CheckContext, text: string): Fault {
+  const [, file = '', line, column, message = text] = /^(\S.*?)\((\d+),(\d+)\): (.*)$/.exec(text) ?? []
+  const document = ctx.source().documents[Number(/^api-(\d+)\.ts$/.exec(file)?.[1])]
+  if (document !== undefined) return { message, at: { file: document.file, pointer: '#' } }
+  const isOurs = ctx.isOwn && /^(?:src|generated)\//.test(file)
+  return { message, at: isOurs ? { file, line: Number(line), column: Number(column) } : placeInSource(ctx, '#') }
 }
 
 async function writeOwn(ctx: CheckContext, folder: string): Promise<string[]> {
