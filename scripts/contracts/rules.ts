@@ -3,9 +3,11 @@ import type { CheckContext } from './context.ts'
 import type { Fault, Finding } from './finding.ts'
 import type { Gate, Rule } from './gate.ts'
 
-/** Runs the rules of a gate; faults come back with the lines where they are written. */
-export async function runRules(ctx: CheckContext, gate: Gate): Promise<Finding[]> {
-  const rules = gate.rules.filter(({ profiles }) => profiles === undefined || profiles.includes(ctx.profile))
+/** Runs the rules of a gate but those left out; faults come back with the lines where they are written. */
+export async function runRules(ctx: CheckContext, gate: Gate, leftOut: readonly string[] = []): Promise<Finding[]> {
+  const rules = gate.rules.filter(
+    ({ id, profiles }) => (profiles === undefined || profiles.includes(ctx.profile)) && !leftOut.includes(id),
+  )
   const findings: Finding[] = []
   const run = async (rule: Rule) => {
     for (const fault of await rule.check(ctx)) findings.push(toFinding(ctx, rule, fault))

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { compareVersions } from '../../generate/contract.ts'
+import { isObject } from '../../generate/json.ts'
 import { newestBaseline } from '../baselines.ts'
 import { type CheckContext, platformOf } from '../context.ts'
 import { type Change, diffContracts } from '../diff.ts'
@@ -107,7 +108,7 @@ function isSamePath(theirs: string[], ours: string): boolean {
   return theirs.length === 0 || theirs.some((path) => shape(path) === shape(ours))
 }
 
-/** What is gone is told where its neighbours stand. */
+/** What is gone is told where its neighbours stand: in its domain, those whose paths begin as its own did. */
 function placeOfChange(ctx: CheckContext, { pointer, path }: Change): Place {
   if (pointer !== '#/paths') return placeInSource(ctx, pointer)
   const common = (other: string) => {
@@ -115,7 +116,14 @@ function placeOfChange(ctx: CheckContext, { pointer, path }: Change): Place {
     const first = path.split('/').findIndex((part, index) => part !== parts[index])
     return first === -1 ? parts.length : first
   }
-  const [nearest] = ctx.source().operations.toSorted((a, b) => common(b.path) - common(a.path))
+  const domains = Object.values(newestBaseline(ctx)?.document.paths[path] ?? {}).map((node) =>
+    isObject(node) ? node['x-domain'] : undefined,
+  )
+  const { operations } = ctx.source()
+  const neighbours = operations.filter(({ value }) => domains.includes(value['x-domain'] ?? null))
+  const [nearest] = (neighbours.length > 0 ? neighbours : operations).toSorted(
+    (a, b) => common(b.path) - common(a.path),
+  )
   return nearest === undefined ? placeInSource(ctx, pointer) : { file: nearest.document.file, pointer: '#/paths' }
 }
 
