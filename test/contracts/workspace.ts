@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -52,7 +52,9 @@ export function emptyWorkspace(files: Record<string, string> = {}): Workspace {
 export function contractWorkspace(...folders: ('src' | 'generated' | 'mocks')[]): Workspace {
   const workspace = emptyWorkspace()
   for (const name of ['api-contracts', ...folders]) {
-    cpSync(join(repository, name), join(workspace.root, name), { recursive: true })
+    // git keeps no empty folder: a clone may lack one that this checkout has.
+    if (!existsSync(join(repository, name))) mkdirSync(join(workspace.root, name), { recursive: true })
+    else cpSync(join(repository, name), join(workspace.root, name), { recursive: true })
   }
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) {
     cpSync(join(repository, name), join(workspace.root, name))
