@@ -31,6 +31,8 @@ export interface OperationRow {
   /** `x-sunset`: the day (UTC) after which the operation may be gone. */
   readonly sunset: string | null
   readonly stability: 'draft' | 'stable'
+  /** Milliseconds that 99 of 100 answers stay within; null where the contract names none. */
+  readonly latencyObjectiveMs: number | null
 }
 
 export const operations = {
@@ -75,6 +77,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   adminRbacCheck: {
     method: 'get',
@@ -117,6 +120,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   adminRevokeTokensBefore: {
     method: 'post',
@@ -163,6 +167,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   adminUpdateMembershipRole: {
     method: 'post',
@@ -210,6 +215,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   approveInvestigation: {
     method: 'post',
@@ -262,6 +268,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   cancelInvestigation: {
     method: 'post',
@@ -314,6 +321,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   changePassword: {
     method: 'post',
@@ -358,6 +366,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1500,
   },
   collectBrowserTouchpoints: {
     method: 'post',
@@ -411,6 +420,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   compareAttributionModels: {
     method: 'get',
@@ -493,6 +503,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 2000,
   },
   completeProviderOAuthCallback: {
     method: 'get',
@@ -603,6 +614,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 5000,
   },
   createApiKey: {
     method: 'post',
@@ -657,6 +669,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   createBudgetOptimization: {
     method: 'post',
@@ -711,6 +724,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   createExportJob: {
     method: 'post',
@@ -765,6 +779,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   createInvestigation: {
     method: 'post',
@@ -819,6 +834,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   createWebhookEndpoint: {
     method: 'post',
@@ -857,6 +873,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   deleteWebhookEndpoint: {
     method: 'delete',
@@ -904,6 +921,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   disconnectProviderOAuth: {
     method: 'post',
@@ -958,6 +976,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   downloadExport: {
     method: 'get',
@@ -1019,6 +1038,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   explainAttributionEntity: {
     method: 'get',
@@ -1111,6 +1131,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   exportCSV: {
     method: 'get',
@@ -1201,6 +1222,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 10000,
   },
   exportExcel: {
     method: 'get',
@@ -1291,6 +1313,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 10000,
   },
   exportJSON: {
     method: 'get',
@@ -1381,6 +1404,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 10000,
   },
   exportRevenue: {
     method: 'get',
@@ -1476,6 +1500,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 10000,
   },
   getAuditLog: {
     method: 'get',
@@ -1531,6 +1556,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getBudgetRecommendation: {
     method: 'get',
@@ -1581,6 +1607,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getChannelAttribution: {
     method: 'get',
@@ -1640,6 +1667,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   getDailyRevenue: {
     method: 'get',
@@ -1714,6 +1742,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getDeadEvent: {
     method: 'get',
@@ -1765,6 +1794,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getDetailedHealth: {
     method: 'get',
@@ -1806,6 +1836,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   getEntityExplanation: {
     method: 'get',
@@ -1915,6 +1946,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 3000,
   },
   getExportJob: {
     method: 'get',
@@ -1965,6 +1997,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getFailedJob: {
     method: 'get',
@@ -2016,6 +2049,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getHealthStatus: {
     method: 'get',
@@ -2036,6 +2070,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getInvestigationStatus: {
     method: 'get',
@@ -2086,6 +2121,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getLiveness: {
     method: 'get',
@@ -2105,6 +2141,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 50,
   },
   getLlmUsage: {
     method: 'get',
@@ -2147,6 +2184,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getMetrics: {
     method: 'get',
@@ -2177,6 +2215,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getOrderCredits: {
     method: 'get',
@@ -2220,6 +2259,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getPlatformConnection: {
     method: 'get',
@@ -2278,6 +2318,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getPlatformReconciliationStatus: {
     method: 'get',
@@ -2361,6 +2402,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getProviderOAuthRefreshState: {
     method: 'get',
@@ -2419,6 +2461,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getProviderOAuthStatus: {
     method: 'get',
@@ -2477,6 +2520,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getReadiness: {
     method: 'get',
@@ -2497,6 +2541,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getRealtimeRevenue: {
     method: 'get',
@@ -2557,6 +2602,7 @@ export const operations = {
     deprecated: true,
     sunset: '2027-06-30',
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getRealtimeRevenueV1: {
     method: 'get',
@@ -2601,6 +2647,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getRecomputeJob: {
     method: 'get',
@@ -2644,6 +2691,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getReconciliationStatus: {
     method: 'get',
@@ -2718,6 +2766,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   getSync: {
     method: 'get',
@@ -2768,6 +2817,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getTenant: {
     method: 'get',
@@ -2822,6 +2872,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   getWorkerHealth: {
     method: 'get',
@@ -2842,6 +2893,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 2000,
   },
   ingestConversions: {
     method: 'post',
@@ -2887,6 +2939,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   ingestSpend: {
     method: 'post',
@@ -2940,6 +2993,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   ingestTouchpoints: {
     method: 'post',
@@ -2978,6 +3032,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 500,
   },
   initiateProviderOAuthAuthorization: {
     method: 'post',
@@ -3041,6 +3096,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   inviteMember: {
     method: 'post',
@@ -3095,6 +3151,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listApiKeys: {
     method: 'get',
@@ -3139,6 +3196,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listAttributionModels: {
     method: 'get',
@@ -3182,6 +3240,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listDeadEvents: {
     method: 'get',
@@ -3239,6 +3298,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listDiscrepancies: {
     method: 'get',
@@ -3324,6 +3384,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listErrors: {
     method: 'get',
@@ -3377,6 +3438,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listFailedJobs: {
     method: 'get',
@@ -3423,6 +3485,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listLedgerEntries: {
     method: 'get',
@@ -3509,6 +3572,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listMembers: {
     method: 'get',
@@ -3553,6 +3617,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listSessions: {
     method: 'get',
@@ -3596,6 +3661,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   listWebhookEndpoints: {
     method: 'get',
@@ -3641,6 +3707,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   logError: {
     method: 'post',
@@ -3685,6 +3752,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   login: {
     method: 'post',
@@ -3723,6 +3791,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 1000,
   },
   logout: {
     method: 'post',
@@ -3760,6 +3829,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   paypalPaymentCaptureCompleted: {
     method: 'post',
@@ -3833,6 +3903,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   paypalSaleCompleted: {
     method: 'post',
@@ -3906,6 +3977,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   paypalSaleRefunded: {
     method: 'post',
@@ -3979,6 +4051,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   receivePaypalWebhook: {
     method: 'post',
@@ -4060,6 +4133,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   receiveShopifyWebhook: {
     method: 'post',
@@ -4153,6 +4227,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   receiveStripeWebhook: {
     method: 'post',
@@ -4190,6 +4265,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   receiveWoocommerceWebhook: {
     method: 'post',
@@ -4279,6 +4355,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   redriveFailedJob: {
     method: 'post',
@@ -4339,6 +4416,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   refreshToken: {
     method: 'post',
@@ -4380,6 +4458,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   removeMember: {
     method: 'delete',
@@ -4428,6 +4507,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   replayDeadEvents: {
     method: 'post',
@@ -4486,6 +4566,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 2000,
   },
   requestRecompute: {
     method: 'post',
@@ -4524,6 +4605,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   resolveDeadEvent: {
     method: 'post',
@@ -4579,6 +4661,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   resolveFailedJob: {
     method: 'post',
@@ -4634,6 +4717,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   revokeApiKey: {
     method: 'delete',
@@ -4681,6 +4765,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   revokeSession: {
     method: 'delete',
@@ -4727,6 +4812,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   rotateWebhookSecret: {
     method: 'post',
@@ -4781,6 +4867,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   shopifyCheckoutUpdated: {
     method: 'post',
@@ -4870,6 +4957,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   shopifyOrderCreate: {
     method: 'post',
@@ -4959,6 +5047,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   shopifyOrderPaid: {
     method: 'post',
@@ -5048,6 +5137,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   shopifyRefundCreate: {
     method: 'post',
@@ -5137,6 +5227,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   stripeChargeRefunded: {
     method: 'post',
@@ -5169,6 +5260,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   stripeChargeSucceeded: {
     method: 'post',
@@ -5201,6 +5293,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   stripePaymentIntentSucceeded: {
     method: 'post',
@@ -5233,6 +5326,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   stripePaymentIntentSucceededLegacy: {
     method: 'post',
@@ -5265,6 +5359,7 @@ export const operations = {
     deprecated: true,
     sunset: '2027-06-30',
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   triggerSync: {
     method: 'post',
@@ -5319,6 +5414,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   updateLlmPolicy: {
     method: 'patch',
@@ -5364,6 +5460,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   updateTenantSettings: {
     method: 'patch',
@@ -5418,6 +5515,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   upsertPlatformConnection: {
     method: 'post',
@@ -5463,6 +5561,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   upsertPlatformCredentials: {
     method: 'post',
@@ -5509,6 +5608,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 300,
   },
   verifyToken: {
     method: 'get',
@@ -5542,6 +5642,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   woocommerceOrderCompleted: {
     method: 'post',
@@ -5623,6 +5724,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   woocommerceOrderCreated: {
     method: 'post',
@@ -5704,6 +5806,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   woocommerceOrderRefunded: {
     method: 'post',
@@ -5785,6 +5888,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
   woocommerceOrderUpdated: {
     method: 'post',
@@ -5866,6 +5970,7 @@ export const operations = {
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: 200,
   },
 } as const satisfies Record<string, OperationRow>
 

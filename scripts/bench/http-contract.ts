@@ -138,6 +138,7 @@ function toRow(method: string, path: string, operation: MiniOperation): Operatio
     deprecated: false,
     sunset: null,
     stability: 'draft',
+    latencyObjectiveMs: null,
   } as unknown as OperationRow
 }
 

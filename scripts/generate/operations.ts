@@ -36,6 +36,8 @@ export interface OperationRow {
   /** \`x-sunset\`: the day (UTC) after which the operation may be gone. */
   readonly sunset: string | null
   readonly stability: 'draft' | 'stable'
+  /** Milliseconds that 99 of 100 answers stay within; null where the contract names none. */
+  readonly latencyObjectiveMs: number | null
 }
 
 `
@@ -73,6 +75,7 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
     if (value !== null && !allowed.includes(value)) report(pointer, `${key} must be one of ${allowed.join(', ')}`)
     return value
   }
+  const latencyObjective = node['x-latency-objective-ms']
   return {
     method: operation.method,
     path: operation.path,
@@ -103,6 +106,7 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
     deprecated: node.deprecated === true,
     sunset: text('x-sunset'),
     stability: oneOf('x-stability', ['draft', 'stable']) ?? 'stable',
+    latencyObjectiveMs: typeof latencyObjective === 'number' ? latencyObjective : null,
   }
 }
 

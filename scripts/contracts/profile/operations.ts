@@ -19,6 +19,8 @@ const OWNERS = ['identity', 'platform', 'ingestion', 'attribution', 'revenue', '
 /** Days between the announcement of a deprecation and the removal. */
 const NOTICE_DAYS = 90
 const DAY_MS = 86_400_000
+/** Slower work answers 202 and is done by a job. */
+const SLOWEST_MS = 10_000
 
 export const operationRules: Rule[] = [
   each('operation-id', 'An operationId is camelCase.', function* (_ctx, operation) {
@@ -49,6 +51,19 @@ export const operationRules: Rule[] = [
       }
     }
   }),
+  each(
+    'latency-objective',
+    `\`x-latency-objective-ms\` is what 99 of 100 answers stay within, from 10 to ${SLOWEST_MS} ms.`,
+    function* (_ctx, operation) {
+      const objective = operation.value['x-latency-objective-ms']
+      if (!Number.isInteger(objective) || Number(objective) < 10 || Number(objective) > SLOWEST_MS) {
+        yield {
+          message: `${operation.id} needs x-latency-objective-ms, whole milliseconds from 10 to ${SLOWEST_MS}`,
+          at: placeOfKey(operation, 'x-latency-objective-ms'),
+        }
+      }
+    },
+  ),
   each(
     'security',
     '`security` is a list, `[]` where public; no alternative in it is empty.',

@@ -13,8 +13,16 @@ export const operationFaults: readonly Operator[] = [
   withoutKey('missing-operation-id', 'operationId', 'lint/operation-operationId'),
   withoutKey('missing-owner', 'x-owner', 'lint/owner'),
   withoutKey('missing-stability', 'x-stability', 'lint/operation-metadata'),
+  withoutKey('missing-latency-objective', 'x-latency-objective-ms', 'lint/latency-objective'),
   withoutKey('missing-security', 'security', 'lint/security', 2),
   otherValue('unknown-owner', 'x-owner', 'somebody', 'an owner that nobody knows', 'lint/owner'),
+  otherValue(
+    'endless-latency',
+    'x-latency-objective-ms',
+    60_000,
+    'an answer that may take a minute',
+    'lint/latency-objective',
+  ),
   otherValue('wrong-domain', 'x-domain', 'elsewhere', 'an operation in the document of another domain', 'lint/domain'),
   otherValue('unknown-stability', 'x-stability', 'beta', 'a stability that nobody knows', 'lint/operation-stability'),
   otherValue(
