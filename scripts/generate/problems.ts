@@ -3,14 +3,24 @@ import { join, relative } from 'node:path'
 import { parse } from 'yaml'
 import { CONTRACT_FOLDER, type Contract, resolve } from './contract.ts'
 import { throwFindings } from './findings.ts'
-import { isObject, toLiteral } from './json.ts'
+import { isObject, type JsonObject, toLiteral } from './json.ts'
+
+/** The status of each code of the registry, in its order. */
+export async function readProblemCodes(root: string): Promise<Map<string, number>> {
+  const rows = Object.entries((await readRegistry(root)).registry)
+  return new Map(rows.map(([code, row]) => [code, Number(isObject(row) ? row.status : Number.NaN)]))
+}
+
+async function readRegistry(root: string): Promise<{ name: string; registry: JsonObject }> {
+  const file = join(root, CONTRACT_FOLDER, '_common/problems.yaml')
+  const document: unknown = parse(await readFile(file, 'utf8'))
+  const registry = isObject(document) && isObject(document.problems) ? document.problems : {}
+  return { name: relative(root, file), registry }
+}
 
 /** The registry becomes a table; every code must also be a member of the `Problem.code` that clients see. */
 export async function emitProblems(root: string, contract: Contract): Promise<string> {
-  const file = join(root, CONTRACT_FOLDER, '_common/problems.yaml')
-  const name = relative(root, file)
-  const document: unknown = parse(await readFile(file, 'utf8'))
-  const registry = isObject(document) && isObject(document.problems) ? document.problems : {}
+  const { name, registry } = await readRegistry(root)
   const findings = Object.entries(registry).flatMap(([code, row]) => {
     const isRow =
       isObject(row) &&

@@ -1,0 +1,8 @@
+export type { components, operations, paths } from './api.ts'
+export type { Client, PagedOperationId, ProblemCodes } from './client.ts'
+export { type ClientOf, createClient, createClientOf } from './create-client.ts'
+export { SkeldirNetworkError, SkeldirProblem, SkeldirUnexpectedResponse, type UnexpectedReason } from './errors.ts'
+export type { OperationRow } from './operation-row.ts'
+export type { CallOptions, ClientOptions, CredentialSource, DeprecationNotice } from './options.ts'
+export type { Arguments, Data, Item, OperationId, Problem, ProblemCode, Result, Schemas } from './types.ts'
+export { unwrap } from './unwrap.ts'
