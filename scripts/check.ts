@@ -11,6 +11,10 @@ const node = process.execPath
 const checks: { name: string; command: [string, ...string[]] }[] = [
   { name: 'types', command: [node, 'node_modules/typescript7/bin/tsc', '--noEmit', '-p', '.'] },
   {
+    name: 'types of the console',
+    command: [node, 'node_modules/typescript7/bin/tsc', '--noEmit', '-p', 'src/console'],
+  },
+  {
     name: 'lint and format',
     command: [node, 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
   },
