@@ -1,7 +1,7 @@
 // Writes generated/ from api-contracts/ and migrations/.
 //   npm run generate [-- --check] [--skip-database] [--force]
 import { readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   type Cache,
@@ -18,7 +18,8 @@ import { GenerateError } from './generate/findings.ts'
 const HELP = `Usage: npm run generate -- [options]
 
 Bundles the documents of api-contracts/ and writes types, the operation table, the problem table and the validators;
-migrates an empty database and writes its row types and its schema. What did not change is not made again.
+bundles the console; renders the pages of the documentation; migrates an empty database and writes its row types and its
+schema. What did not change is not made again.
 
   --check          write nothing; end with 1 and list the files that would change
   --skip-database  leave out generated/schema.sql and generated/database.ts
@@ -54,7 +55,7 @@ export interface GenerateResult {
 type Files = Map<string, string>
 
 interface Step {
-  name: 'contract' | 'database'
+  name: 'contract' | 'console' | 'docs' | 'database'
   inputs: string[]
   packages: string[]
   /** Files and folders; what is found in a folder and was not made now is removed. */
@@ -66,7 +67,7 @@ interface Step {
 const STEPS: Step[] = [
   {
     name: 'contract',
-    inputs: ['api-contracts/openapi', 'scripts/generate.ts', 'scripts/generate'],
+    inputs: ['api-contracts/openapi', 'scripts/generate.ts', 'scripts/generate', 'LICENSE'],
     packages: ['@redocly/openapi-core', 'openapi-typescript', 'typescript', 'ajv', 'ajv-formats', 'yaml'],
     outputs: [
       'generated/api.ts',
@@ -76,8 +77,33 @@ const STEPS: Step[] = [
       'generated/validators.d.ts',
       'generated/openapi.json',
       'generated/bundles',
+      'generated/client',
     ],
     make: (root) => makeContract(root),
+  },
+  {
+    // After the contract: the bundle holds a part of the client that that step has written.
+    name: 'console',
+    inputs: ['src/console', 'src/money.ts', 'generated/client', 'scripts/generate/console.ts', 'tsconfig.json'],
+    packages: ['vite', 'rolldown', 'lightningcss', 'preact'],
+    outputs: ['generated/console'],
+    make: async (root) => (await import('./generate/console.ts')).makeConsole(root),
+  },
+  {
+    // After the contract: the pages are rendered from what that step has written.
+    name: 'docs',
+    inputs: [
+      'generated/openapi.json',
+      'api-contracts/guides',
+      'api-contracts/CHANGELOG.md',
+      'api-contracts/openapi/v1/_common/problems.yaml',
+      'scripts/docs',
+      'scripts/generate/json.ts',
+      'src/http/static/file.ts',
+    ],
+    packages: ['marked', 'yaml'],
+    outputs: ['generated/docs'],
+    make: async (root) => (await import('./docs/site.ts')).makeDocs(root),
   },
   {
     name: 'database',
@@ -144,8 +170,9 @@ function write(root: string, step: Step, files: Files): string[] {
 function leftOver(root: string, step: Step, files: Files): string[] {
   return step.outputs.flatMap((folder) => {
     try {
-      return readdirSync(join(root, folder))
-        .map((name) => `${folder}/${name}`)
+      return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
         .filter((path) => !files.has(path))
     } catch {
       return []
@@ -169,21 +196,24 @@ export async function emitContract(
   made: { types?: string; validators?: { js: string; dts: string } } = {},
 ): Promise<Files> {
   const { emitOperations } = await import('./generate/operations.ts')
-  const { emitProblems } = await import('./generate/problems.ts')
+  const { emitProblems, readProblemCodes } = await import('./generate/problems.ts')
   const { emitTypes } = await import('./generate/types.ts')
   const { emitValidators } = await import('./generate/validators.ts')
+  const { emitClient } = await import('./generate/client/package.ts')
   const validators = made.validators ?? emitValidators(contract)
+  const types = made.types ?? (await emitTypes(contract.platform))
   return new Map([
     ['generated/operations.ts', emitOperations(contract)],
     ['generated/problems.ts', await emitProblems(root, contract)],
     ['generated/validators.js', validators.js],
     ['generated/validators.d.ts', validators.dts],
-    ['generated/api.ts', made.types ?? (await emitTypes(contract.platform))],
+    ['generated/api.ts', types],
     ['generated/openapi.json', toJson(contract.platform)],
     ...contract.documents.map(({ domain, bundle }): [string, string] => [
       `generated/bundles/${domain}.json`,
       toJson(bundle),
     ]),
+    ...emitClient(contract, types, await readProblemCodes(root)),
   ])
 }
 

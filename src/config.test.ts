@@ -30,6 +30,7 @@ test('one URL and one key are enough; the rest has defaults', () => {
     host: '127.0.0.1',
     port: 8000,
     publicUrl: 'http://127.0.0.1:8000',
+    mockGatewayUrl: 'http://localhost:4000',
     logLevel: 'info',
     accessTokenSeconds: 900,
   })
@@ -53,6 +54,10 @@ test('every variable is heard; an empty one counts as unset', () => {
   expect(config.masterKeys).toEqual([Buffer.alloc(32, 8), Buffer.alloc(32, 7)])
   expect(config).toMatchObject({ port: 0, publicUrl: 'http://[::1]:0', logLevel: 'warn' })
   expect(loadConfig({ ...MINIMUM, SKELDIR_PUBLIC_URL: 'https://api.test/' }).publicUrl).toBe('https://api.test')
+  expect(loadConfig({ ...MINIMUM, SKELDIR_MOCK_URL: 'http://mocks.test:4000/x' }).mockGatewayUrl).toBe(
+    'http://mocks.test:4000',
+  )
+  expect(loadConfig({ ...MINIMUM, SKELDIR_MOCK_URL: 'none' }).mockGatewayUrl).toBe(null)
 })
 
 test('all faults come at once, each naming its variable', () => {

@@ -12,6 +12,8 @@ export interface Config {
   port: number
   /** Where callers reach the API, without a trailing slash: the base of delivery URLs. */
   publicUrl: string
+  /** Where the documentation sends what a reader tries, without a trailing slash; null where there are no mocks. */
+  mockGatewayUrl: string | null
   logLevel: LogLevel
   /** Access tokens live this long. */
   accessTokenSeconds: number
@@ -44,6 +46,8 @@ export const variables = {
   HOST: 'address to listen on (default 127.0.0.1)',
   PORT: 'port to listen on (default 8000)',
   SKELDIR_PUBLIC_URL: 'where callers reach the API (default http://HOST:PORT)',
+  SKELDIR_MOCK_URL:
+    'gateway of the mocks, which the API reference tries requests against (default http://localhost:4000; `none`)',
   LOG_LEVEL: 'trace, debug, info, warn, error, fatal or silent (default info)',
 } as const
 
@@ -59,6 +63,7 @@ export function loadConfig(env: Environment): Readonly<Config> {
   const host = env.HOST || '127.0.0.1'
   const port = readInteger(env, 'PORT', 8000, 0, 65_535, faults)
   const publicUrl = readUrl(env, 'SKELDIR_PUBLIC_URL', ['http:', 'https:'], faults)
+  const mockUrl = env.SKELDIR_MOCK_URL === 'none' ? null : readUrl(env, 'SKELDIR_MOCK_URL', ['http:', 'https:'], faults)
   const logLevel = env.LOG_LEVEL || 'info'
   if (!LOG_LEVELS.includes(logLevel))
     faults.push(`LOG_LEVEL is ${JSON.stringify(logLevel)}: one of ${LOG_LEVELS.join(', ')} is meant`)
@@ -73,6 +78,7 @@ export function loadConfig(env: Environment): Readonly<Config> {
     host,
     port,
     publicUrl: publicUrl?.href.replace(/\/$/, '') ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    mockGatewayUrl: mockUrl === null ? null : (mockUrl?.origin ?? 'http://localhost:4000'),
     logLevel: logLevel as LogLevel,
     accessTokenSeconds: 900,
   }

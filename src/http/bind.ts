@@ -3,14 +3,17 @@ import type { Server } from 'node:http'
 import { operations } from '../../generated/operations.ts'
 import * as validators from '../../generated/validators.js'
 import type { AppContext } from '../context.ts'
-import type { Handlers, OperationId } from '../contract.ts'
+import { type Handlers, notImplemented, type OperationId } from '../contract.ts'
 import type { Authenticator } from './authenticate.ts'
+import type { CorsPolicy } from './cors.ts'
 import { createEngine } from './engine.ts'
 import type { ContractSource } from './operations.ts'
 import { listenable } from './server.ts'
+import type { Description, FindImplementation } from './static/description.ts'
 import { createStaticRoutes, type StaticRoute } from './static-routes.ts'
 
 export type { Authenticator, IncomingRequest } from './authenticate.ts'
+export type { CorsPolicy } from './cors.ts'
 export { isConnectionError } from './problem.ts'
 export { closeServer } from './server.ts'
 
@@ -24,10 +27,12 @@ export interface BindOptions {
   authenticators: Partial<Record<SchemeName, Authenticator>>
   /** Default: those of `static-routes.ts`. */
   staticRoutes?: readonly StaticRoute[]
+  /** Which pages of other origins may read answers. Default: none. */
+  cors?: CorsPolicy
 }
 
 /** The platform's API: not listening yet. Throws when contract, handlers and authenticators do not fit each other. */
-export function createServer(ctx: AppContext, { handlers, authenticators, staticRoutes }: BindOptions): Server {
+export function createServer(ctx: AppContext, { handlers, authenticators, staticRoutes, cors }: BindOptions): Server {
   const contract = loadContract()
   const server = listenable(
     ctx.log,
@@ -35,15 +40,26 @@ export function createServer(ctx: AppContext, { handlers, authenticators, static
       contract,
       handlers,
       authenticators,
-      staticRoutes: staticRoutes ?? createStaticRoutes(contract.document),
+      staticRoutes:
+        staticRoutes ??
+        createStaticRoutes(contract.document, {
+          implementationOf: implementationIn(handlers),
+          mockGatewayUrl: ctx.config.mockGatewayUrl,
+        }),
       isClosing: () => !server.listening,
+      ...(cors !== undefined && { cors }),
     }),
   )
   return server
 }
 
+/** What a server with these handlers answers itself, by operationId. */
+export function implementationIn(handlers: Readonly<Record<string, unknown>>): FindImplementation {
+  return (operationId) => (handlers[operationId] === notImplemented ? 'mock' : 'real')
+}
+
 /** What `npm run generate` has written. */
-export function loadContract(): ContractSource & { document: { info: { title: string; version: string } } } {
+export function loadContract(): ContractSource & { document: Description } {
   const document = JSON.parse(readFileSync(new URL('../../generated/openapi.json', import.meta.url), 'utf8'))
   const { requests, requestErrors, replies, replyHeaders } = validators
   return { document, operations, requests, requestErrors, replies, replyHeaders }

@@ -252,11 +252,13 @@ test('generated: a stale, a missing and a left-over file are found', async () =>
   const workspace = contractWorkspace('generated')
   const line = workspace.edit('generated/api.ts', 'login: {', 'logIn: {')
   workspace.write('generated/bundles/gone.json', '{}')
+  workspace.write('generated/client/gone.js', '')
   workspace.write('generated/problems.ts', '')
   const errors = await workspace.errors('generated')
   expect(errors.map((finding) => `${finding.file}:${finding.line}`)).toEqual([
     `generated/api.ts:${line}`,
     'generated/bundles/gone.json:1',
+    'generated/client/gone.js:1',
     'generated/problems.ts:1',
   ])
 })

@@ -6,7 +6,11 @@ test.each([
   ['/', 'text/html; charset=utf-8'],
   ['/docs', 'text/html; charset=utf-8'],
   ['/docs/openapi.json', 'application/json'],
+  ['/docs/guides/errors.md', 'text/markdown; charset=utf-8'],
+  ['/docs/style.css', 'text/css; charset=utf-8'],
+  ['/docs/icon.svg', 'image/svg+xml'],
   ['/docs/redoc.standalone.js', 'text/javascript; charset=utf-8'],
+  ['/llms.txt', 'text/plain; charset=utf-8'],
   ['/docs/problems/not_found', 'text/html; charset=utf-8'],
   ['/.well-known/api-catalog', 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'],
 ])('%s is %s, with an ETag that is honoured', async (path, type) => {
@@ -15,7 +19,7 @@ test.each([
   expect([reply.status, reply.headers.get('content-type')]).toEqual([200, type])
   expect(reply.headers.get('x-correlation-id')).toMatch(/^[0-9a-f-]{36}$/)
   const etag = reply.headers.get('etag') ?? ''
-  expect(etag).toMatch(/^"[\w-]{27}"$/)
+  expect(etag).toMatch(/^"[\w-]{27}(?:-br|-gzip)?"$/)
   for (const value of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
     expect((await fetch(url + path, { headers: { 'if-none-match': value } })).status).toBe(304)
   }
@@ -24,7 +28,7 @@ test.each([
 
 test('pages load nothing from elsewhere, and forbid it', async () => {
   const { url } = await startMini(onTestFinished)
-  for (const path of ['/', '/docs', '/docs/problems/not_found']) {
+  for (const path of ['/docs', '/docs/reference', '/docs/redoc', '/docs/problems/not_found']) {
     const reply = await fetch(url + path)
     expect(reply.headers.get('content-security-policy')).toContain("default-src 'none'")
     expect(reply.headers.get('content-security-policy')).not.toMatch(/https?:|\*/)
@@ -49,7 +53,8 @@ test('every problem type has its page; others are 404', async () => {
 
 test('titles are escaped, the description is the document, the catalog points to both', async () => {
   const { url } = await startMini(onTestFinished)
-  expect(await (await fetch(`${url}/`)).text()).toContain('Mini &lt;contract&gt;')
+  for (const path of ['/docs/reference', '/docs/redoc'])
+    expect(await (await fetch(url + path)).text()).toContain('<title>Mini &lt;contract&gt;: API reference</title>')
   expect(await (await fetch(`${url}/docs/openapi.json`)).json()).toEqual(document)
   const reply = await fetch(`${url}/.well-known/api-catalog`, { method: 'HEAD' })
   expect(reply.headers.get('link')).toContain('rel="api-catalog"')

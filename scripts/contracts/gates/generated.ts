@@ -47,18 +47,22 @@ function firstDifference(a: string, b: string): number {
   return line === -1 ? 1 : line + 1
 }
 
+/** Folders in which every file is generated. */
+const FOLDERS = ['generated/bundles', 'generated/client']
+
 function leftOver(ctx: CheckContext, files: ReadonlyMap<string, string>): Fault[] {
-  let names: string[]
+  return FOLDERS.flatMap((folder) => listFiles(join(ctx.root, folder)).map((name) => `${folder}/${name}`))
+    .filter((path) => !files.has(path))
+    .map((file) => ({
+      message: 'the contract does not give this file any more; run `npm run generate`',
+      at: { file, line: 1, column: 1 },
+    }))
+}
+
+function listFiles(folder: string): string[] {
   try {
-    names = readdirSync(join(ctx.root, 'generated/bundles'))
+    return readdirSync(folder)
   } catch {
     return []
   }
-  return names
-    .map((name) => `generated/bundles/${name}`)
-    .filter((path) => !files.has(path))
-    .map((file) => ({
-      message: 'no document gives this bundle any more; run `npm run generate`',
-      at: { file, line: 1, column: 1 },
-    }))
 }
