@@ -147,6 +147,13 @@ export interface SchemaMigrations {
   name: string;
 }
 
+export interface TenantAllowedOrigins {
+  created_at: Generated<Timestamp>;
+  origin: string;
+  position: number;
+  tenant_id: string;
+}
+
 export interface TenantKeys {
   created_at: Generated<Timestamp>;
   key_version: number;
@@ -246,6 +253,7 @@ export interface DB {
   order_facts: OrderFacts;
   published_runs: PublishedRuns;
   schema_migrations: SchemaMigrations;
+  tenant_allowed_origins: TenantAllowedOrigins;
   tenant_keys: TenantKeys;
   tenant_slugs: TenantSlugs;
   tenants: Tenants;

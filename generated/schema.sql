@@ -350,6 +350,32 @@ grant insert, select on public.schema_migrations to skeldir_migrator;
 grant select on public.schema_migrations to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker;
 comment on table public.schema_migrations is 'Which files of migrations/ this database has. Written by the migrator only.';
 
+create table public.tenant_allowed_origins (
+  tenant_id uuid not null,
+  origin text not null,
+  "position" integer not null,
+  created_at timestamp with time zone not null default now(),
+  constraint tenant_allowed_origins_pkey PRIMARY KEY (tenant_id, origin),
+  constraint tenant_allowed_origins_tenant_id_position_key UNIQUE (tenant_id, "position"),
+  constraint tenant_allowed_origins_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint tenant_allowed_origins_origin_check CHECK ((origin ~ '^(https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(:[0-9]{1,5})?$'::text)),
+  constraint tenant_allowed_origins_position_check CHECK ((("position" >= 1) AND ("position" <= 50)))
+);
+alter table public.tenant_allowed_origins owner to skeldir_owner;
+CREATE INDEX tenant_allowed_origins_origin_idx ON public.tenant_allowed_origins USING btree (origin);
+alter table public.tenant_allowed_origins enable row level security;
+alter table public.tenant_allowed_origins force row level security;
+create policy lookup_by_control on public.tenant_allowed_origins as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.tenant_allowed_origins as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.tenant_allowed_origins as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.tenant_allowed_origins to app_rw;
+grant select on public.tenant_allowed_origins to app_user, skeldir_control;
+
 create table public.tenant_keys (
   tenant_id uuid not null,
   key_version integer not null,
@@ -780,6 +806,17 @@ end
 $function$;
 alter function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) owner to skeldir_owner;
 grant execute on function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) to app_ingest;
+
+CREATE OR REPLACE FUNCTION internal.is_allowed_origin(wanted_origin text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from public.tenant_allowed_origins as o where o.origin = wanted_origin)
+$function$;
+alter function internal.is_allowed_origin(text) owner to skeldir_control;
+grant execute on function internal.is_allowed_origin(text) to app_user;
 
 CREATE OR REPLACE PROCEDURE internal.isolate_by_tenant(IN target regclass, IN runtime_roles name[])
  LANGUAGE plpgsql

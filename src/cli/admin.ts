@@ -1,14 +1,18 @@
 import { parseArgs } from 'node:util'
 import type { Role } from '../context.ts'
 import { createContext } from '../main/context.ts'
-import { createApiKey, createTenant, createUser } from '../tenants/service.ts'
+import { createApiKey, createTenant, createUser, replaceTenantOrigins } from '../tenants/service.ts'
 import { readConfig, UsageError } from './environment.ts'
 
 const HELP = `Provisioning. Passwords and keys are printed once and kept only as hashes.
 
-  skeldir admin create-tenant --slug S --name N [--currency USD] [--time-zone UTC]
+  skeldir admin create-tenant --slug S --name N [--currency USD] [--time-zone UTC] [--allowed-origin URL]…
   skeldir admin create-user --tenant S --email E [--role viewer|manager|admin]
   skeldir admin create-api-key --tenant S --name N --scope events:write
+  skeldir admin set-allowed-origins --tenant S [URL]…
+
+Allowed origins are those of web pages that may read the tenant's answers, such as https://console.example or
+http://localhost:5173. set-allowed-origins replaces the whole list and prints it; without a URL the list is empty.
 
   --json    print the result as one JSON object
 `
@@ -27,13 +31,16 @@ export async function runAdmin(args: string[]): Promise<void> {
       tenant: { type: 'string' },
       email: { type: 'string' },
       role: { type: 'string', default: 'viewer' },
+      'allowed-origin': { type: 'string', multiple: true, default: [] },
       scope: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  const [verb] = positionals
+  const [verb, ...operands] = positionals
   if (values.help || verb === undefined) return void process.stdout.write(HELP)
+  if (operands.length > 0 && verb !== 'set-allowed-origins')
+    throw new UsageError(`admin ${verb} takes no ${JSON.stringify(operands[0])}`)
   const need = (name: 'slug' | 'name' | 'tenant' | 'email'): string => {
     const value = values[name]
     if (value === undefined || value === '') throw new UsageError(`admin ${verb} needs --${name}`)
@@ -46,6 +53,7 @@ export async function runAdmin(args: string[]): Promise<void> {
         name: need('name'),
         reportingCurrency: values.currency,
         timeZone: values['time-zone'],
+        allowedOrigins: values['allowed-origin'],
       }
       const { tenantId, slug } = await createTenant(ctx(), request)
       return { tenant_id: tenantId, slug }
@@ -64,6 +72,13 @@ export async function runAdmin(args: string[]): Promise<void> {
       })
       return { key_id: keyId, api_key: apiKey }
     },
+    'set-allowed-origins': async () => {
+      const tenantSlug = need('tenant')
+      return {
+        tenant: tenantSlug,
+        allowed_origins: await replaceTenantOrigins(ctx(), { tenantSlug, origins: operands }),
+      }
+    },
   }[verb]
   if (work === undefined) throw new UsageError(`there is no "admin ${verb}"`)
   let opened: ReturnType<typeof createContext> | undefined
@@ -78,10 +93,14 @@ export async function runAdmin(args: string[]): Promise<void> {
   }
 }
 
-function print(result: Record<string, string | null>, asJson: boolean): void {
+function print(result: Record<string, string | readonly string[] | null>, asJson: boolean): void {
   if (asJson) {
     console.log(JSON.stringify(result))
     return
   }
-  for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(12)}${value ?? '(unchanged)'}`)
+  const width = Math.max(...Object.keys(result).map((name) => name.length)) + 2
+  for (const [name, value] of Object.entries(result)) {
+    const lines = Array.isArray(value) ? (value.length > 0 ? value : ['(none)']) : [value ?? '(unchanged)']
+    for (const line of lines) console.log(`${name.padEnd(width)}${line}`)
+  }
 }

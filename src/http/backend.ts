@@ -4,9 +4,8 @@ import { ProblemError } from '../problem/problem.ts'
 import { type Authenticator, principalOf } from './authenticate.ts'
 import { RequestAborted } from './body.ts'
 import { type Exchange, operationOf } from './exchange.ts'
-import type { BoundOperation } from './operations.ts'
+import type { AnyReply, BoundOperation } from './operations.ts'
 import { toProblemError } from './problem.ts'
-import { sendReply } from './reply.ts'
 import { runOperation } from './run-operation.ts'
 
 /** openapi-backend tells the two apart by this text; made once, since a stack trace per 404 costs more than the 404. */
@@ -18,6 +17,7 @@ export function createBackend(
   document: object,
   bound: ReadonlyMap<string, BoundOperation>,
   authenticators: Readonly<Record<string, Authenticator>>,
+  sendReply: (exchange: Exchange, reply: AnyReply) => void,
 ): OpenAPIBackend {
   const api = new OpenAPIBackend({
     definition: document as Document,

@@ -5,10 +5,11 @@ import type { AppContext } from '../context.ts'
 import type { Authenticator } from './authenticate.ts'
 import { createBackend } from './backend.ts'
 import { readBody } from './body.ts'
-import type { Exchange, Target } from './exchange.ts'
+import { type CorsPolicy, openCors, preflightHeaders, readForeignOrigin, readPreflight } from './cors.ts'
+import { corsTargetOf, type Exchange, type Target } from './exchange.ts'
 import { malformed } from './json.ts'
-import { type AnyHandler, bindOperations, type ContractSource } from './operations.ts'
-import { send, sendFile, sendProblem } from './reply.ts'
+import { type AnyHandler, type AnyReply, bindOperations, type ContractSource } from './operations.ts'
+import { send, sendFile, sendProblem, sendReply } from './reply.ts'
 import { createRouter } from './router.ts'
 import type { StaticRoute } from './static-routes.ts'
 
@@ -19,6 +20,15 @@ export interface EngineOptions {
   staticRoutes: readonly StaticRoute[]
   /** Whether the server is going down: its answers then close their connections. */
   isClosing: () => boolean
+  /**
+   * Sees each request as soon as it is known what it asks for (`exchange.match`), before any other check. The request
+   * goes on only when it calls `proceed`; what it throws is answered as a problem.
+   */
+  onRouted?: (exchange: Exchange, proceed: () => void) => void
+  /** Writes what a handler has returned. Default: `sendReply`, which holds it against the contract. */
+  sendReply?: (exchange: Exchange, reply: AnyReply) => void
+  /** Which pages of other origins may read answers. Default: none, and nothing is said about it. */
+  cors?: CorsPolicy
 }
 
 /**
@@ -38,7 +48,13 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     })),
     ...options.staticRoutes.map((file) => ({ method: 'GET', path: file.path, target: { file } })),
   ])
-  const backend = createBackend(options.contract.document, operations, options.authenticators)
+  const backend = createBackend(
+    options.contract.document,
+    operations,
+    options.authenticators,
+    options.sendReply ?? sendReply,
+  )
+  const { cors } = options
 
   return function serve(req, res) {
     const correlationId = readCorrelationId(req)
@@ -57,12 +73,25 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
       match: { kind: 'none' },
       refusal: undefined,
       principal: null,
+      cors: cors && { policy: cors, readableBy: null },
       isClosing: options.isClosing,
       readBody() {
         bytes ??= readBody(req, res)
         return bytes
       },
     }
+    const origin = cors && readForeignOrigin(req.headers)
+    if (cors === undefined || origin === undefined) {
+      routeOrRefuse(exchange)
+      return
+    }
+    openCors(cors, exchange.ctx, origin).then((opened) => {
+      exchange.cors = opened
+      routeOrRefuse(exchange)
+    })
+  }
+
+  function routeOrRefuse(exchange: Exchange): void {
     try {
       route(exchange)
     } catch (error) {
@@ -80,30 +109,56 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
       return
     }
     if (!exchange.path.startsWith('/')) toOriginForm(exchange)
-    const match = router.match(req.method, exchange.path)
+    exchange.match = router.match(req.method, exchange.path)
+    if (exchange.match.kind === 'found') {
+      exchange.params = exchange.match.params
+      if ('operation' in exchange.match.target) exchange.method = exchange.match.target.operation.row.method
+    }
+    if (options.onRouted === undefined) answer(exchange)
+    else options.onRouted(exchange, () => proceed(exchange))
+  }
+
+  function proceed(exchange: Exchange): void {
+    try {
+      answer(exchange)
+    } catch (error) {
+      sendProblem(exchange, error)
+    }
+  }
+
+  function answer(exchange: Exchange): void {
+    const { req, match } = exchange
     if (match.kind === 'found') {
-      exchange.match = match
-      exchange.params = match.params
       if ('file' in match.target) {
         sendFile(exchange, match.target.file)
         return
       }
       const { operation } = match.target
-      exchange.method = operation.row.method
       if (!operation.isImplemented) {
         operation.handler({} as never, {} as never).catch((error) => sendProblem(exchange, error))
         return
       }
-    } else if (match.kind === 'other_method') {
-      if (req.method === 'OPTIONS') {
-        send(exchange, 204, { Allow: match.allow })
-        return
-      }
-      exchange.match = match
+    } else if (match.kind === 'other_method' && req.method === 'OPTIONS') {
+      sendOptions(exchange, match.allow)
+      return
     }
     backend
       .handleRequest(exchange as unknown as BackendRequest, exchange)
       .catch((error) => sendProblem(exchange, error))
+  }
+
+  function sendOptions(exchange: Exchange, allow: string): void {
+    const { req, cors } = exchange
+    const method = readPreflight(req.headers)
+    if (cors === undefined || method === undefined) {
+      send(exchange, 204, { Allow: allow })
+      return
+    }
+    exchange.match = router.match(method, exchange.path)
+    const target = corsTargetOf(exchange)
+    // A browser sends GET, HEAD and POST without their being allowed by name: only silence is a no.
+    if (target === undefined) cors.readableBy = null
+    send(exchange, 204, { Allow: allow, ...preflightHeaders(cors, target, { method, headers: req.headers }) })
   }
 }
 

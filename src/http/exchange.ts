@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import type { Principal, RequestContext } from '../context.ts'
 import type { IncomingRequest } from './authenticate.ts'
+import { type CorsState, type CorsTarget, FILE_PLAN } from './cors.ts'
 import type { BoundOperation } from './operations.ts'
 import type { Match } from './router.ts'
 import type { StaticRoute } from './static-routes.ts'
@@ -18,10 +19,18 @@ export interface Exchange extends IncomingRequest {
   /** Why an authenticator refused, where that is more than 401: a ProblemError or RequestAborted. */
   refusal: Error | undefined
   principal: Principal | null
+  /** Undefined: pages of other origins are not thought of. */
+  cors: CorsState | undefined
   /** Whether the server is going down: the answer then closes its connection. */
   isClosing: () => boolean
 }
 
 export function operationOf({ match }: Exchange): BoundOperation | undefined {
   return match.kind === 'found' && 'operation' in match.target ? match.target.operation : undefined
+}
+
+export function corsTargetOf({ match }: Exchange): CorsTarget {
+  if (match.kind !== 'found') return undefined
+  const { target } = match
+  return 'operation' in target ? { plan: target.operation.cors } : { plan: FILE_PLAN, filePath: target.file.path }
 }

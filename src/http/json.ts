@@ -63,7 +63,7 @@ export function parseJson(bytes: Buffer): JsonValue {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
     throw malformed('byte_order_mark', 'The body starts with a byte order mark.')
   }
-  if (!isUtf8(bytes)) throw malformed('invalid_utf8', 'The body is not valid UTF-8.')
+  requireUtf8(bytes)
   if (bytes.includes(0)) throw malformed('nul_character', 'The body holds a NUL character.')
   const shape = measureJson(bytes)
   if (shape.depth > MAX_JSON_DEPTH) {
@@ -127,6 +127,16 @@ function requireStorable(text: string, pointer: string): void {
 }
 
 /** One reference token of a JSON Pointer. Source: RFC 6901 section 3. */
+/** A body that is text and not JSON (CSV, say). Throws `malformed_request`. */
+export function parseText(bytes: Buffer): string {
+  requireUtf8(bytes)
+  return bytes.toString('utf8')
+}
+
+function requireUtf8(bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw malformed('invalid_utf8', 'The body is not valid UTF-8.')
+}
+
 export function escapePointer(token: string): string {
   return token.includes('~') || token.includes('/') ? token.replaceAll('~', '~0').replaceAll('/', '~1') : token
 }

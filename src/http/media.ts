@@ -10,17 +10,18 @@ export function requireIdentityEncoding(headers: IncomingHttpHeaders): void {
   })
 }
 
-/** Throws `unsupported_media_type` (415) unless Content-Type is one of `accepted` (lower case), as UTF-8 where it says so. */
-export function requireMediaType(headers: IncomingHttpHeaders, accepted: readonly string[]): void {
+/** The one of `accepted` (lower case) that Content-Type names; as UTF-8 where it says so. Throws `unsupported_media_type` (415). */
+export function requireMediaType(headers: IncomingHttpHeaders, accepted: readonly string[]): string {
   const value = headers['content-type']
   if (value !== undefined) {
-    if (accepted.includes(value)) return
+    if (accepted.includes(value)) return value
     const [type = '', ...parameters] = value.split(';')
     const isUtf8 = parameters.every((parameter) => {
       const [name, charset = ''] = parameter.split('=')
       return name?.trim().toLowerCase() !== 'charset' || /^"?utf-?8"?$/i.test(charset.trim())
     })
-    if (isUtf8 && accepted.includes(type.trim().toLowerCase())) return
+    const mediaType = type.trim().toLowerCase()
+    if (isUtf8 && accepted.includes(mediaType)) return mediaType
   }
   throw new ProblemError('unsupported_media_type', `Send the body as ${accepted.join(' or ')}, in UTF-8.`, {
     headers: { Accept: accepted.join(', ') }, // RFC 9110 section 15.5.16

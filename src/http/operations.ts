@@ -2,6 +2,7 @@ import type { OperationRow } from '../../generated/operations.ts'
 import type { Validator } from '../../generated/validators.js'
 import { notImplemented } from '../contract.ts'
 import type { Authenticator } from './authenticate.ts'
+import { type CorsPlan, planCors } from './cors.ts'
 import { type ParameterPlan, planParameters } from './parameters.ts'
 import { PROBLEM_MEDIA_TYPE } from './problem.ts'
 
@@ -57,6 +58,7 @@ export interface BoundOperation {
   replies: ReadonlyMap<number, ReplyPlan>
   /** Media types of all success answers: what `Accept` is held against. */
   offers: string[]
+  cors: CorsPlan
   /** The shape in which openapi-backend wants it. */
   operation: {
     operationId: string
@@ -153,6 +155,7 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
     requestErrors: contract.requestErrors[id] ?? contract.requests[id] ?? none,
     replies,
     offers: [...offers],
+    cors: planCors(row, contract.document),
     operation: {
       operationId: id,
       method: row.method,

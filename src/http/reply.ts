@@ -1,10 +1,12 @@
 import type { Logger } from 'pino'
 import { ProblemError } from '../problem/problem.ts'
 import { RequestAborted } from './body.ts'
-import { type Exchange, operationOf } from './exchange.ts'
+import { withCorsHeaders } from './cors.ts'
+import { corsTargetOf, type Exchange, operationOf } from './exchange.ts'
 import type { AnyReply, BoundOperation, ReplyPlan } from './operations.ts'
 import { PROBLEM_MEDIA_TYPE, renderProblem, toProblemError } from './problem.ts'
 import { sendBytes } from './send.ts'
+import { chooseRepresentation, findHeldTag } from './static/file.ts'
 import type { StaticRoute } from './static-routes.ts'
 
 /** Whatever was thrown, as a problem. Nothing is sent to a client that has gone. */
@@ -27,13 +29,20 @@ export function sendProblem(exchange: Exchange, thrown: unknown): void {
   send(exchange, status, headers, PROBLEM_MEDIA_TYPE, JSON.stringify(body))
 }
 
-/** Throws `not_found`. */
+/** In the form that the caller asks for. Throws `not_found`. */
 export function sendFile(exchange: Exchange, route: StaticRoute): void {
-  const file = route.find(exchange.params)
-  if (file === undefined) throw new ProblemError('not_found', 'There is nothing at this path.')
-  const headers: Record<string, string> = { ...file.headers, 'Cache-Control': file.cacheControl, ETag: file.etag }
-  if (matchesEtag(exchange.headers['if-none-match'], file.etag)) send(exchange, 304, headers)
-  else send(exchange, 200, headers, file.contentType, file.body)
+  const found = route.find(exchange.params)
+  if (found === undefined) throw new ProblemError('not_found', 'There is nothing at this path.')
+  const acceptEncoding = exchange.headers['accept-encoding']
+  const { etag, body, coding } = chooseRepresentation(found, String(acceptEncoding ?? ''))
+  const headers: Record<string, string> = { ...found.headers, 'Cache-Control': found.cacheControl }
+  const held = findHeldTag(exchange.headers['if-none-match'], found, etag)
+  if (held !== undefined) {
+    send(exchange, 304, { ...headers, ETag: held })
+    return
+  }
+  if (coding !== null) headers['Content-Encoding'] = coding
+  send(exchange, 200, { ...headers, ETag: etag }, found.contentType, body)
 }
 
 /** A handler's reply, after it has been held against the contract. Throws `internal_error`, having logged what is wrong. */
@@ -57,14 +66,16 @@ export function sendReply(exchange: Exchange, reply: AnyReply): void {
   send(exchange, reply.status, reply.headers, mediaType, payload)
 }
 
-/** Correlation id, `nosniff`, and `no-store` unless `extra` says otherwise, on every answer. */
+/** Correlation id, CORS, `nosniff`, and `no-store` unless `own` says otherwise, on every answer. */
 export function send(
-  { req, res, ctx, isClosing }: Exchange,
+  exchange: Exchange,
   status: number,
-  extra: Record<string, string> | undefined,
+  own: Record<string, string> | undefined,
   mediaType?: string,
   payload?: string | Buffer,
 ): void {
+  const { req, res, ctx, cors, isClosing } = exchange
+  const extra = cors === undefined ? own : withCorsHeaders(own, cors, corsTargetOf(exchange))
   const headers = ['X-Correlation-ID', ctx.correlationId, 'X-Content-Type-Options', 'nosniff']
   let isCacheControlled = false
   if (extra !== undefined) {
@@ -137,10 +148,4 @@ function report(log: Logger, operation: BoundOperation | undefined, error: Probl
   if (operation !== undefined && !operation.replies.has(error.status) && !SERVER_STATUSES.has(error.status)) {
     log.error(about, 'a problem violates the contract: its status is not declared on the operation')
   }
-}
-
-/** Weak comparison, a list, or `*`. Source: RFC 9110 section 13.1.2. */
-function matchesEtag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false
-  return header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)
 }

@@ -1,13 +1,20 @@
 import { ProblemError, type ProblemItem } from '../problem/problem.ts'
 import { requireAccess } from './authenticate.ts'
+import { narrowCors } from './cors.ts'
 import type { Exchange } from './exchange.ts'
-import { type JsonValue, parseJson } from './json.ts'
+import { type JsonValue, parseJson, parseText } from './json.ts'
 import { requireIdentityEncoding, requireMediaType } from './media.ts'
 import type { AnyReply, AnyRequest, BoundOperation } from './operations.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 import { toProblemItems } from './validation.ts'
 
-const NO_BYTES = Buffer.alloc(0)
+interface SentBody {
+  rawBody: Buffer
+  /** What the operation declares and the caller named; null where any is taken or nothing was sent. */
+  mediaType: string | null
+}
+
+const NO_BODY: SentBody = { rawBody: Buffer.alloc(0), mediaType: null }
 
 /** Bodies above this are not searched for all their faults: a hostile array could have a fault per item. */
 const MAX_BYTES_FOR_ALL_ERRORS = 65_536
@@ -18,11 +25,13 @@ export async function runOperation(operation: BoundOperation, exchange: Exchange
   const { principal } = exchange
   if (row.security.length > 0) {
     if (principal === null) throw new ProblemError('unauthorized', 'The request carries no valid credentials.')
+    await narrowCors(exchange.cors, exchange.ctx, principal.tenantId)
     requireAccess(row, principal)
   }
   if (!row.acceptsAnyMediaType) requireAcceptable(operation, exchange)
-  const rawBody = row.requestBody === null ? NO_BYTES : await readRequestBody(operation, exchange)
-  const { parameters, body } = readInput(operation, exchange, rawBody)
+  const sent = row.requestBody === null ? NO_BODY : await readRequestBody(operation, exchange)
+  const { rawBody } = sent
+  const { parameters, body } = readInput(operation, exchange, sent)
   const request: AnyRequest = {
     params: parameters.path,
     query: parameters.query,
@@ -35,24 +44,27 @@ export async function runOperation(operation: BoundOperation, exchange: Exchange
   return operation.handler(ctx as never, request as never)
 }
 
-async function readRequestBody({ row }: BoundOperation, { headers, readBody: read }: Exchange): Promise<Buffer> {
+async function readRequestBody({ row }: BoundOperation, { headers, readBody: read }: Exchange): Promise<SentBody> {
   requireIdentityEncoding(headers)
-  if (row.acceptsAnyMediaType) return read()
+  if (row.acceptsAnyMediaType) return { rawBody: await read(), mediaType: null }
   const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  if (row.requestBody?.required === true || isSent) requireMediaType(headers, row.requestBody?.mediaTypes ?? [])
-  return read()
+  const isNamed = row.requestBody?.required === true || isSent
+  const mediaType = isNamed ? requireMediaType(headers, row.requestBody?.mediaTypes ?? []) : null
+  return { rawBody: await read(), mediaType }
 }
 
 /** Parses, then validates: 400 comes before 422, and a 422 lists the faults of parameters and body together. */
 function readInput(
   operation: BoundOperation,
   exchange: Exchange,
-  rawBody: Buffer,
+  { rawBody, mediaType }: SentBody,
 ): { parameters: Parameters; body: JsonValue | undefined } {
   const { row, requests, requestErrors, isStrict } = operation
   const isBodyParsed =
     !row.acceptsAnyMediaType && row.requestBody !== null && (row.requestBody.required || rawBody.length > 0)
-  const body = isBodyParsed ? parseJson(rawBody) : undefined
+  // Text that is not JSON has no schema to be held against; its handler reads it line by line.
+  const isJson = mediaType === null || /[/+]json$/.test(mediaType)
+  const body = isBodyParsed ? (isJson ? parseJson(rawBody) : parseText(rawBody)) : undefined
   const parameters = readDeclaredParameters(operation, exchange)
   if (!isStrict) return { parameters, body }
   const faults: ProblemItem[] = []
@@ -61,7 +73,7 @@ function readInput(
     all(parameters)
     faults.push(...toProblemItems(all.errors, ''))
   }
-  if (isBodyParsed && requests.body !== null && !requests.body(body)) {
+  if (isBodyParsed && isJson && requests.body !== null && !requests.body(body)) {
     const all = rawBody.length <= MAX_BYTES_FOR_ALL_ERRORS ? (requestErrors.body ?? requests.body) : requests.body
     all(body)
     faults.push(...toProblemItems(all.errors, '/body'))

@@ -5,9 +5,10 @@ import { authenticateBearer, authenticateKey } from '../auth/service.ts'
 import type { Handlers } from '../contract.ts'
 import { eventHandlers } from '../events/handlers.ts'
 import { healthHandlers } from '../health/handlers.ts'
-import type { Authenticator, SchemeName } from '../http/bind.ts'
+import type { Authenticator, CorsPolicy, SchemeName } from '../http/bind.ts'
 import type { Task } from '../queue/job.ts'
 import { revenueHandlers } from '../revenue/handlers.ts'
+import { createOriginLookup } from '../tenants/allowed-origins.ts'
 import { webhookHandlers } from '../webhooks/handlers.ts'
 import { authenticateDelivery } from '../webhooks/service.ts'
 import { webhookTasks } from '../webhooks/tasks.ts'
@@ -32,6 +33,11 @@ export const authenticators: Partial<Record<SchemeName, Authenticator>> = {
     authenticateDelivery(ctx, 'stripe', params.endpoint_key, headers, await readBody()),
   shopifySignature: async (ctx, { params, headers, readBody }) =>
     authenticateDelivery(ctx, 'shopify', params.endpoint_key, headers, await readBody()),
+}
+
+/** One for each server: it remembers for some seconds what the tenants allow. */
+export function createCorsPolicy(): CorsPolicy {
+  return createOriginLookup()
 }
 
 export const tasks: readonly Task[] = [...attributionTasks, ...webhookTasks]

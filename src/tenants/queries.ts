@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import type { Lookup } from '../db/connect.ts'
 import type { Tx } from '../db/tenant.ts'
 import type { WrappedTenantKey } from '../secrets/keyring.ts'
 
@@ -125,4 +127,44 @@ export async function insertApiKey(
     .returning('key_id as keyId')
     .executeTakeFirstOrThrow()
   return row.keyId
+}
+
+/** In the order in which they were given. */
+export async function listAllowedOrigins(tx: Tx, tenantId: string): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('tenant_allowed_origins')
+    .select('origin')
+    .where('tenant_id', '=', tenantId)
+    .orderBy('position')
+    .execute()
+  return rows.map(({ origin }) => origin)
+}
+
+/** Waits for another transaction that replaces the tenant's list, so that the two do not mix. */
+export async function replaceAllowedOrigins(tx: Tx, tenantId: string, origins: readonly string[]): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended('allowed_origins/' || ${tenantId}, 0))`.execute(tx)
+  await tx.deleteFrom('tenant_allowed_origins').where('tenant_id', '=', tenantId).execute()
+  if (origins.length === 0) return
+  await tx
+    .insertInto('tenant_allowed_origins')
+    .values(origins.map((origin, index) => ({ tenant_id: tenantId, origin, position: index + 1 })))
+    .execute()
+}
+
+/** Whether the tenant of the transaction allows it. */
+export async function hasAllowedOrigin(tx: Tx, tenantId: string, origin: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('tenant_allowed_origins')
+    .select('position')
+    .where('tenant_id', '=', tenantId)
+    .where('origin', '=', origin)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whether any tenant allows it. */
+export async function isAllowedOrigin(lookup: Lookup, origin: string): Promise<boolean> {
+  const { rows } = await sql<{ isAllowed: boolean }>`
+    select internal.is_allowed_origin(${origin}) as "isAllowed"`.execute(lookup)
+  return rows[0]?.isAllowed === true
 }

@@ -4,6 +4,7 @@ import { hashApiKey } from '../auth/service.ts'
 import type { AppContext, Role } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
 import { createTenantKey } from '../secrets/keyring.ts'
+import { MAX_ALLOWED_ORIGINS, setAllowedOrigins, toAllowedOrigin } from './allowed-origins.ts'
 import {
   claimSlug,
   findTenantBySlug,
@@ -13,6 +14,7 @@ import {
   insertTenant,
   insertTenantKey,
   insertUser,
+  listAllowedOrigins,
 } from './queries.ts'
 
 /** Thrown for what an operator asked for and cannot have; the message says why. */
@@ -32,18 +34,21 @@ export async function createTenant(
     name,
     reportingCurrency,
     timeZone,
-  }: { slug: string; name: string; reportingCurrency: string; timeZone: string },
+    allowedOrigins = [],
+  }: { slug: string; name: string; reportingCurrency: string; timeZone: string; allowedOrigins?: readonly string[] },
 ): Promise<{ tenantId: string; slug: string }> {
   if (!SLUG.test(slug))
     throw new ProvisioningError(`"${slug}" is not a slug: lower-case letters, digits and hyphens, at most 63`)
   if (!/^[A-Z]{3}$/.test(reportingCurrency))
     throw new ProvisioningError(`"${reportingCurrency}" is not an ISO 4217 code`)
   if (!isTimeZone(timeZone)) throw new ProvisioningError(`"${timeZone}" is not an IANA time zone`)
+  const origins = readOrigins(allowedOrigins)
   const tenantId = randomUUID()
   await inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
     await insertTenant(tx, { tenantId, slug, name, reportingCurrency, timeZone })
     if (!(await claimSlug(tx, slug, tenantId))) throw new ProvisioningError(`the slug "${slug}" is taken`)
     await insertTenantKey(tx, createTenantKey(ctx.keys, tenantId, 1))
+    await setAllowedOrigins(tx, tenantId, origins)
   })
   return { tenantId, slug }
 }
@@ -85,6 +90,35 @@ export async function createApiKey(
   const key = { tenantId, name, prefix: apiKey.slice(0, 12), secretHash: hashApiKey(apiKey), scopes }
   const keyId = await inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, (tx) => insertApiKey(tx, key))
   return { keyId, apiKey }
+}
+
+/**
+ * Replaces the list of origins whose pages may read the tenant's answers, and returns it as it is now. Running processes
+ * follow within seconds. Throws ProvisioningError.
+ */
+export async function replaceTenantOrigins(
+  ctx: AppContext,
+  { tenantSlug, origins }: { tenantSlug: string; origins: readonly string[] },
+): Promise<string[]> {
+  const wanted = readOrigins(origins)
+  const tenantId = await requireTenant(ctx, tenantSlug)
+  return inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
+    await setAllowedOrigins(tx, tenantId, wanted)
+    return listAllowedOrigins(tx, tenantId)
+  })
+}
+
+function readOrigins(texts: readonly string[]): string[] {
+  if (texts.length > MAX_ALLOWED_ORIGINS)
+    throw new ProvisioningError(`a tenant may allow ${MAX_ALLOWED_ORIGINS} origins, not ${texts.length}`)
+  return texts.map((text) => {
+    // As a browser's address bar shows it.
+    const origin = toAllowedOrigin(text.replace(/\/$/, ''))
+    if (origin !== null) return origin
+    throw new ProvisioningError(
+      `"${text}" is not an origin that can be allowed: https://host or https://host:port, or http://localhost:port`,
+    )
+  })
 }
 
 async function requireTenant(ctx: AppContext, slug: string): Promise<string> {

@@ -18,6 +18,7 @@ const MUTABLE = new Set([
   'tenants',
   'tenant_slugs',
   'tenant_keys',
+  'tenant_allowed_origins',
   'memberships',
   'api_keys',
   'webhook_endpoints',
@@ -174,6 +175,7 @@ test('nobody may change rows but those whose work it is, and of append-only tabl
     }
   }
   expect(Object.fromEntries(may)).toEqual({
+    'app_rw tenant_allowed_origins': ['delete'],
     'app_worker published_runs': ['update'],
     'app_user attribution_recompute_jobs': ['update'],
     'app_worker attribution_recompute_jobs': ['update'],

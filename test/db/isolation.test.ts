@@ -127,6 +127,7 @@ test('look-ups across tenants are open on the allow-listed tables only, to skeld
   expect(open.map(({ name }) => name)).toEqual([
     'api_keys',
     'memberships',
+    'tenant_allowed_origins',
     'tenant_keys',
     'tenant_slugs',
     'tenants',
@@ -258,6 +259,7 @@ describe('nothing is granted to PUBLIC', () => {
       { name: 'internal.find_personal_data', roles: ['app_ingest'] },
       { name: 'internal.find_webhook_endpoint', roles: ['app_user'] },
       { name: 'internal.ingest_webhook_event', roles: ['app_ingest'] },
+      { name: 'internal.is_allowed_origin', roles: ['app_user'] },
       { name: 'internal.record_dead_event', roles: ['app_ingest'] },
     ])
   })

@@ -86,9 +86,21 @@ test('every function of every queries.ts runs, and gives what its type says', as
       expect(await q.tenants.insertMembership(tx, other, userId, 'admin')).toBe(false)
       const key = { tenantId: other, name: 'k', prefix: 'skd_', secretHash: sha256('key'), scopes: ['events:write'] }
       expect(await q.tenants.insertApiKey(tx, key)).toMatch(/^[0-9a-f-]{36}$/)
+      await q.tenants.replaceAllowedOrigins(tx, other, ['https://old.example'])
+      await q.tenants.replaceAllowedOrigins(tx, other, ['https://b.example', 'http://localhost:5173'])
+      expect(await q.tenants.listAllowedOrigins(tx, other)).toEqual(['https://b.example', 'http://localhost:5173'])
     },
     other,
   )
+  for (const [origin, isAllowed] of [
+    ['https://b.example', true],
+    ['http://localhost:5173', true],
+    ['https://old.example', false],
+  ] as const) {
+    expect(await q.tenants.isAllowedOrigin(dbs.api.lookup, origin)).toBe(isAllowed)
+    expect(await as('api', (tx) => q.tenants.hasAllowedOrigin(tx, other, origin), other)).toBe(isAllowed)
+    expect(await as('api', (tx) => q.tenants.hasAllowedOrigin(tx, tenantId, origin))).toBe(false)
+  }
 
   // auth
   expect(await q.auth.findLogin(dbs.api.lookup, email.toUpperCase())).toEqual([

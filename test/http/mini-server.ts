@@ -4,6 +4,7 @@ import pino from 'pino'
 import { compileContract, type MiniDocument, type MiniOperation } from '../../scripts/bench/http-contract.ts'
 import type { AppContext, Principal } from '../../src/context.ts'
 import type { Authenticator } from '../../src/http/authenticate.ts'
+import type { CorsPolicy } from '../../src/http/cors.ts'
 import { createEngine } from '../../src/http/engine.ts'
 import type { AnyHandler, AnyReply, AnyRequest } from '../../src/http/operations.ts'
 import { closeServer, listenable } from '../../src/http/server.ts'
@@ -129,6 +130,7 @@ export type Calls = Record<string, (ctx: unknown, request: AnyRequest) => Promis
 export interface MiniOptions {
   handlers?: Partial<Calls>
   authenticators?: Record<string, Authenticator>
+  cors?: CorsPolicy
 }
 
 export interface MiniServer {
@@ -181,6 +183,7 @@ export async function startMini(
       authenticators: { ...authenticators, ...options.authenticators },
       staticRoutes,
       isClosing: () => !server.listening,
+      ...(options.cors !== undefined && { cors: options.cors }),
     }),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

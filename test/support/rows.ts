@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomInt, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import type { RuntimeRole } from '../../src/db/bootstrap.ts'
 import type { TestDatabase } from './database.ts'
@@ -72,6 +72,7 @@ export function rowsOf({ tenantId, userId, endpointId, eventId, runId }: TenantI
     ['tenants', { ...tenant, slug: `t-${tenantId.slice(0, 8)}`, name: 'Test shop', reporting_currency: 'USD' }],
     ['tenant_slugs', { ...tenant, slug: `t-${tenantId.slice(0, 8)}` }],
     ['tenant_keys', { ...tenant, key_version: 1, wrapping_kid: 'kid', wrapped_key: bytes() }],
+    ['tenant_allowed_origins', { ...tenant, origin: `https://${randomUUID()}.example`, position: randomInt(1, 51) }],
     ['memberships', { ...tenant, user_id: userId, role: 'viewer' }],
     ['api_keys', { ...tenant, name: 'test', prefix: 'skd_', secret_hash: bytes(), scopes: ['events:write'] }],
     [
