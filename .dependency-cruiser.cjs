@@ -23,6 +23,22 @@ module.exports = {
       to: { path: '^(test|scripts|mocks|api-contracts)/' },
     },
     {
+      name: 'mocks-stand-on-http',
+      comment: 'They refuse what the server refuses, by the same code, and know nothing of what it does.',
+      severity: 'error',
+      from: { path: '^mocks/' },
+      to: {
+        path: '^(src|scripts|test|api-contracts)/',
+        pathNot: '^src/(http|problem)/|^src/(contract|context)\\.ts$|^src/cli/supervised\\.ts$|^scripts/generate[./]',
+      },
+    },
+    {
+      name: 'mocks-are-tools',
+      severity: 'error',
+      from: { path: '^scripts/', pathNot: '^scripts/(bench|contracts)/' },
+      to: { path: '^mocks/' },
+    },
+    {
       name: 'main-is-on-top',
       severity: 'error',
       from: { path: '^src/(?!main/|cli/)' },
@@ -90,9 +106,24 @@ module.exports = {
       to: { path: lib('kysely', 'pg') },
     },
     {
-      name: 'nothing-but-production-packages',
+      name: 'console-stands-apart',
+      comment:
+        'It runs in browsers: it knows the API through the generated client, and money by the one table of currencies.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^src/console/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^src/console/|^generated/client/|^src/money\\.ts$|^node_modules/preact/' },
+    },
+    {
+      name: 'nothing-imports-the-console',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/console/' },
+      to: { path: '^src/console/' },
+    },
+    {
+      name: 'nothing-but-production-packages',
+      comment: 'The console is bundled, so what it uses is in the bundle.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$|^src/console/' },
       to: { dependencyTypes: ['npm-dev'] },
     },
     { name: 'declared-packages', severity: 'error', from: {}, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] } },

@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
+import { runMocksBench } from './bench/mocks.ts'
 
 /** Each prints to stdout and resolves to the exit code: 0 goal met, 1 goal missed. */
 const benches: Record<string, { about: string; run: (options: { isJson: boolean }) => Promise<number> }> = {
@@ -16,6 +17,11 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
     about:
       'contracts:check cold and warm beside the command-line tools run one by one, and the GitHub description (about 2 minutes, fetches one package)',
     run: runContractsBench,
+  },
+  mocks: {
+    about:
+      'npm run mocks beside a prism mock process for each document: time until ready, memory, requests per second (about 2 minutes)',
+    run: runMocksBench,
   },
 }
 

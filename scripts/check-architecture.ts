@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { cruise, type ICruiseOptions } from 'dependency-cruiser'
 import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config'
 
-const FOLDERS = ['src', 'scripts', 'test', 'generated']
+const FOLDERS = ['src', 'scripts', 'mocks', 'test', 'generated']
 
 export interface ArchitectureReport {
   /** Files on disk. */
@@ -57,7 +57,7 @@ export async function checkArchitecture(
 function listSources(root: string, folder: string): string[] {
   try {
     return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(ts|mjs|js)$/.test(file) && !file.endsWith('.d.ts'))
+      .filter((file) => /\.(tsx?|mjs|js)$/.test(file) && !file.endsWith('.d.ts'))
       .map((file) => `${folder}/${file}`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []

@@ -5,6 +5,7 @@ export interface ClientJob {
   url: string
   method: 'GET' | 'POST'
   body?: string
+  headers?: Record<string, string>
   seconds: number
 }
 
@@ -19,13 +20,14 @@ export interface ClientResult {
 
 const CONNECTIONS = 50
 
-async function run({ url, method, body, seconds }: ClientJob): Promise<ClientResult> {
+async function run({ url, method, body, headers, seconds }: ClientJob): Promise<ClientResult> {
   const result = await autocannon({
     url,
     method,
     connections: CONNECTIONS,
     duration: seconds,
-    ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    ...(body !== undefined && { body }),
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
   })
   return {
     ok: result['2xx'],
