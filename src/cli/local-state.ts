@@ -46,7 +46,8 @@ export interface RunState {
   worker: { pid: number | null }
   /** Null when DATABASE_URL names a server of one's own. */
   postgres: { pid: number | null; port: number } | null
-  mocks: null
+  /** Null without mocks. The URL is that of the gateway; null until it answers. */
+  mocks: { pid: number | null; url: string | null } | null
   docs_url: string
   health_url: string
   /** Start time of the supervisor in clock ticks, so that a later process with the same pid is not taken for it. */

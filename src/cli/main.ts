@@ -17,7 +17,7 @@ interface Command {
 const commands: Record<string, Command> = {
   start: {
     usage: 'start [options]',
-    summary: 'database, API and worker together, each started again when it ends (npm start)',
+    summary: 'database, API, worker and mocks together, each started again when it ends (npm start)',
     run: async (args) => {
       const { runStart } = await import('./start.ts')
       process.exitCode = await runStart(args)
@@ -59,9 +59,17 @@ const commands: Record<string, Command> = {
     run: async (args) => void (await import('./bootstrap-db.ts').then(({ runBootstrap }) => runBootstrap(args))),
   },
   admin: {
-    usage: 'admin create-tenant|create-user|create-api-key [options] [--json]',
+    usage: 'admin create-tenant|create-user|create-api-key|set-allowed-origins [options] [--json]',
     summary: 'provisioning; secrets are printed once (skeldir admin --help)',
     run: async (args) => void (await import('./admin.ts').then(({ runAdmin }) => runAdmin(args))),
+  },
+  webhooks: {
+    usage: 'webhooks send|list [options]',
+    summary: 'sends signed, made-up webhooks of Stripe, Shopify, PayPal and WooCommerce (skeldir webhooks --help)',
+    run: async (args) => {
+      const { runWebhooks } = await import('./webhooks.ts')
+      process.exitCode = await runWebhooks(args)
+    },
   },
 }
 

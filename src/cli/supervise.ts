@@ -108,8 +108,8 @@ export interface ChildOptions {
   args: readonly string[]
   cwd: string
   env: NodeJS.ProcessEnv
-  /** Receives each line of stdout and stderr. */
-  onLine: (line: string) => void
+  /** Receives each line of both streams. */
+  onLine: (line: string, stream: 'stdout' | 'stderr') => void
   graceMs?: number
 }
 
@@ -122,7 +122,8 @@ export async function startChild(options: ChildOptions): Promise<Running> {
     child.once('close', (code, signal) => done({ code, signal }))
   })
   child.stdin.on('error', () => {})
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', onLine)
+  for (const stream of ['stdout', 'stderr'] as const)
+    createInterface({ input: child[stream] }).on('line', (line) => onLine(line, stream))
   await new Promise<void>((done, fail) => child.once('spawn', done).once('error', fail))
   return { pid: child.pid as number, exited, stop: (hurry) => stopChild(child, exited, graceMs, hurry) }
 }

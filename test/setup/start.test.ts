@@ -3,25 +3,15 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
-import { openLocalState, readRunState } from '../../src/cli/local-state.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { readRunState } from '../../src/cli/local-state.ts'
 import { formatLogLine } from '../../src/cli/log-lines.ts'
-import { type Platform, type PlatformOptions, runStart, startPlatform } from '../../src/cli/start.ts'
+import { runStart } from '../../src/cli/start.ts'
 import { identify, isAlive } from '../../src/os-process.ts'
-import { makeFolder, until } from './folder.ts'
+import { repositoryRoot, until } from './folder.ts'
+import { makeWorld, ownServer, start } from './world.ts'
 
-const supervisedUrl = new URL('../../src/cli/supervised.ts', import.meta.url).href
-const startUrl = new URL('../../src/cli/start.ts', import.meta.url).href
-const ownServer = {
-  DATABASE_URL: 'postgresql://app_user:x@db.example/skeldir',
-  MIGRATION_DATABASE_URL: 'postgresql://m:x@db.example/skeldir',
-}
-
-const platforms: Platform[] = []
-afterEach(async () => {
-  await Promise.all(platforms.splice(0).map((platform) => platform.stop()))
-})
-
+const startUrl = new URL('../../src/cli/platform.ts', import.meta.url).href
 describe('with an own server', () => {
   test('migrates it, gives the children what they need and not the migrator, and tells what runs', async () => {
     const world = makeWorld(ownServer)
@@ -100,6 +90,7 @@ describe('with the embedded Postgres', () => {
     const platform = await start(world, { prepareDatabase: undefined } as never)
     const { pids } = platform
     expect(pids.postgres).toBe(readRunState(world.state)?.postgres?.pid)
+    await until('the worker can be told to stop', () => existsSync(join(world.folder, 'worker.pid')))
     await platform.stop()
     expect(readFileSync(join(world.folder, 'worker.end'), 'utf8')).toBe('the database still answers')
     expect(isAlive(identify(pids.postgres as number))).toBe(false)
@@ -150,7 +141,7 @@ describe('skeldir start', () => {
   test('--help prints the options on stdout', async () => {
     const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     expect(await runStart(['--help'])).toBe(0)
-    expect(written.mock.calls.join('')).toContain('--verbose')
+    for (const option of ['--port', '--no-mocks', '--verbose']) expect(written.mock.calls.join('')).toContain(option)
     written.mockRestore()
   })
 
@@ -163,6 +154,27 @@ describe('skeldir start', () => {
     expect(written.mock.calls.join('')).toContain(sentence)
     written.mockRestore()
   })
+})
+
+test('skeldir start --no-mocks runs the real platform without mocks, and ends with status 0 when it is told', async () => {
+  const world = makeWorld({})
+  const command = spawn(process.execPath, ['src/cli/main.ts', 'start', '--no-mocks', '--port', '0'], {
+    cwd: repositoryRoot,
+    env: world.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void command.kill('SIGKILL'))
+  let printed = ''
+  command.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text
+  })
+  await until('the banner', () => printed.includes('Ctrl-C'), 25_000)
+  expect(printed).toMatch(/^ {2}API +http:\/\/127\.0\.0\.1:\d+$/m)
+  expect(printed).toMatch(/^ {2}Mocks +none$/m)
+  expect(readRunState(world.state)?.mocks).toBeNull()
+  const ended = once(command, 'exit')
+  command.kill('SIGTERM')
+  expect(await ended).toEqual([0, null])
 })
 
 describe('a line of a child', () => {
@@ -188,54 +200,3 @@ describe('a line of a child', () => {
     expect(line).not.toContain('\u001b[2J')
   })
 })
-
-/** A home of its own and children that only do what a supervisor can see. */
-function makeWorld(env: NodeJS.ProcessEnv) {
-  const folder = makeFolder()
-  const lines: string[] = []
-  const write = (name: string, script: string) => writeFileSync(join(folder, name), script)
-  write(
-    'api.mjs',
-    `import { createServer } from 'node:http'
-     import { writeFileSync } from 'node:fs'
-     import { exitWithParent } from ${JSON.stringify(supervisedUrl)}
-     exitWithParent()
-     writeFileSync(${JSON.stringify(join(folder, 'api.env'))}, JSON.stringify(process.env))
-     createServer((request, response) => response.writeHead(request.url === '/health/ready' ? 200 : 404).end()).listen(process.env.PORT, process.env.HOST)`,
-  )
-  write(
-    'worker.mjs',
-    `import { connect } from 'node:net'
-     import { writeFileSync } from 'node:fs'
-     import { exitWithParent } from ${JSON.stringify(supervisedUrl)}
-     exitWithParent()
-     writeFileSync(${JSON.stringify(join(folder, 'worker.pid'))}, String(process.pid))
-     setInterval(() => {}, 1000)
-     const { hostname, port } = new URL(process.env.DATABASE_URL)
-     process.on('SIGTERM', () => {
-       const end = (word) => { writeFileSync(${JSON.stringify(join(folder, 'worker.end'))}, word); process.exit(0) }
-       if (hostname !== '127.0.0.1') end('')
-       connect(Number(port), hostname).on('connect', () => end('the database still answers')).on('error', () => end('the database is gone'))
-     })`,
-  )
-  const state = openLocalState({ SKELDIR_HOME: join(folder, 'home') })
-  const commands = { api: [join(folder, 'api.mjs')], worker: [join(folder, 'worker.mjs')] }
-  const { DATABASE_URL: _, MIGRATION_DATABASE_URL: __, PORT: ___, LOG_LEVEL: ____, ...inherited } = process.env
-  return { folder, lines, state, commands, env: { ...inherited, SKELDIR_HOME: state.folder, ...env } }
-}
-
-async function start(world: ReturnType<typeof makeWorld>, options: PlatformOptions = {}): Promise<Platform> {
-  const platform = await startPlatform({
-    port: 0,
-    env: world.env,
-    commands: world.commands,
-    say: (line) => world.lines.push(line),
-    prepareDatabase: async () => ({
-      databaseUrl: ownServer.DATABASE_URL,
-      migrationDatabaseUrl: ownServer.MIGRATION_DATABASE_URL,
-    }),
-    ...options,
-  })
-  platforms.push(platform)
-  return platform
-}
