@@ -5,6 +5,7 @@ import {
   exponentOf,
   formatMinor,
   MoneyError,
+  minorToStripe,
   parseDecimalToMinor,
   stripeToMinor,
   toWireMoney,
@@ -117,6 +118,7 @@ describe('stripeToMinor', () => {
     [-700n, 'UGX', -7n],
   ])('%s of %s is %s minor units', (integer, currency, minor) => {
     expect(stripeToMinor(integer, currency)).toBe(minor)
+    expect(minorToStripe(minor, currency)).toBe(integer)
   })
 
   test.each('BIF CLP DJF GNF JPY KMF KRW PYG RWF VND VUV XAF XOF XPF'.split(' '))(
@@ -135,6 +137,10 @@ describe('stripeToMinor', () => {
     [1n, 'CLF', 'unknown_currency'],
   ])('refuses %s of %s as %s', (integer, currency, code) => {
     expect(faultOf(() => stripeToMinor(integer, currency))).toBe(code)
+  })
+
+  test('half an ariary is nothing that Stripe could send', () => {
+    expect(faultOf(() => minorToStripe(50n, 'MGA'))).toBe('sub_minor_digits')
   })
 })
 

@@ -99,6 +99,17 @@ export function stripeToMinor(integer: bigint, currency: string): bigint {
   return integer / divisor
 }
 
+/**
+ * The inverse of `stripeToMinor`: (5n, 'UGX') -> 500n. Throws MoneyError `sub_minor_digits` for an amount that Stripe
+ * cannot state, such as half an ariary (MGA).
+ */
+export function minorToStripe(amountMinor: bigint, currency: string): bigint {
+  const unit = stripeToMinor(10_000n, currency)
+  const scaled = amountMinor * 10_000n
+  if (scaled % unit !== 0n) throw new MoneyError('sub_minor_digits', `Stripe has no such fraction of ${currency}`)
+  return scaled / unit
+}
+
 /** (-5n, 'USD') -> '-0.05'; (1000n, 'JPY') -> '1000'. The inverse of `parseDecimalToMinor`. */
 export function formatMinor(amountMinor: bigint, currency: string): string {
   const exponent = exponentOf(currency)

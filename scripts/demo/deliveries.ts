@@ -1,12 +1,21 @@
 // What the vendors send about orders, as it would arrive: some of it twice, some of it in the wrong order.
 
+import { shopifyHeaders } from '../../src/webhooks/simulator/shopify/headers.ts'
+import { type StripePayment, stripeId } from '../../src/webhooks/simulator/stripe/charge.ts'
+import { STRIPE_HEADERS, stripeEvent } from '../../src/webhooks/simulator/stripe/event.ts'
+import { shopifyJson, stripeJson } from '../../src/webhooks/simulator/vendor-json.ts'
 import { type Delivery, HOUR, type Order, SECOND, type Sending, type Touch } from './day.ts'
 import { drawAmount, type PlacedOrder } from './orders.ts'
 import { inventPerson } from './people.ts'
 import { ALPHANUMERIC, createRandom, type Random, ulid, uuid } from './random.ts'
-import { SHOP_DOMAIN, type ShopifyOrder, type ShopifyRefund, shopifyOrder, shopifyRefund } from './shopify-payload.ts'
-import { type StripePayment, stripeCharge, stripeEvent, stripeId, stripePaymentIntent } from './stripe-payload.ts'
-import { shopifyJson, stripeJson } from './vendor-json.ts'
+import {
+  type DemoOrder,
+  type DemoRefund,
+  SHOP_DOMAIN,
+  order as shopifyOrder,
+  refund as shopifyRefund,
+} from './shopify-payload.ts'
+import { paymentIntent, charge as stripeCharge, uncapturedCharge } from './stripe-payload.ts'
 
 export interface Placed {
   delivery: Delivery
@@ -33,8 +42,9 @@ export function addVendorDeliveries(seed: number, orders: readonly PlacedOrder[]
 function shopifyDeliveries(random: Random, order: PlacedOrder, number: number) {
   const id = order.shopifyId as bigint
   const person = inventPerson(random)
-  const presentment = order.refunds.length === 0 && random.chance(0.05) ? { currency: 'NOK', amount: '987.60' } : null
-  const facts: ShopifyOrder = {
+  const presentment =
+    order.refunds.length === 0 && random.chance(0.05) ? { currency: 'NOK', totalMinor: 98_760n } : null
+  const facts: DemoOrder = {
     id,
     number,
     at: order.at,
@@ -52,7 +62,7 @@ function shopifyDeliveries(random: Random, order: PlacedOrder, number: number) {
   // Ten for each order, so that no two orders share one.
   const firstRefundId = 890_088_186_047_892_001n + BigInt(number) * 10n
   const refunds = order.refunds.map(({ amountMinor, at }, index) => {
-    const transactions: ShopifyRefund['transactions'] = [{ amountMinor, kind: 'refund', status: 'success' }]
+    const transactions: DemoRefund['transactions'][number][] = [{ amountMinor, kind: 'refund', status: 'success' }]
     // One refund may move money in several transactions, and some attempts fail.
     if (amountMinor > 10n && random.chance(0.4)) {
       transactions[0] = { amountMinor: amountMinor - 7n, kind: 'refund', status: 'success' }
@@ -83,7 +93,7 @@ function stripeDeliveries(random: Random, order: PlacedOrder) {
     person: inventPerson(random),
   }
   const charge = () => stripe(random, 'charge.succeeded', order.at, stripeCharge(random, facts))
-  const intent = () => stripe(random, 'payment_intent.succeeded', order.at, stripePaymentIntent(random, facts))
+  const intent = () => stripe(random, 'payment_intent.succeeded', order.at, paymentIntent(random, facts))
   // Most shops subscribe to both and hear of one payment twice.
   const kind = facts.paymentIntentId === null ? 'charge' : random.pick(['both', 'both', 'charge', 'intent'])
   const payment = [...(kind === 'intent' ? [] : [charge()]), ...(kind === 'charge' ? [] : [intent()])]
@@ -118,8 +128,7 @@ export function addUnpaidOrders(
     if (i % 3 === 0) {
       const chargeId = stripeId(random, 'ch')
       const facts = { ...common, chargeId, paymentIntentId: null, amount: Number(amountMinor), currency: 'USD' }
-      const charge = { ...stripeCharge(random, facts), amount_captured: 0, captured: false }
-      phases[i % 2]?.push(stripe(random, 'charge.succeeded', at, charge))
+      phases[i % 2]?.push(stripe(random, 'charge.succeeded', at, uncapturedCharge(random, facts)))
       id = `stripe:${chargeId}`
     } else {
       const shopifyId = 750_000_000_000_000_001n + BigInt(random.integer(0, 2 ** 31)) * 16n + BigInt(i)
@@ -140,35 +149,18 @@ export function shopify(
   options: { isTest?: boolean } = {},
 ): Delivery {
   const webhookId = uuid(random)
+  const named = { topic, shopDomain: SHOP_DOMAIN, webhookId, eventId: uuid(random), triggeredAt: at }
+  const headers = shopifyHeaders(options.isTest === true ? { ...named, isTest: true } : named)
   return {
     kind: 'delivery',
     vendor: 'shopify',
     topic,
     externalId: webhookId,
-    headers: shopifyHeaders(random, topic, at, webhookId, options.isTest),
+    headers,
     body: shopifyJson(body),
     signing: 'valid',
     expect: 'accepted',
   }
-}
-
-function shopifyHeaders(random: Random, topic: string, at: number, webhookId: string, isTest = false) {
-  return {
-    'content-type': 'application/json',
-    'user-agent': 'Shopify-Captain-Hook',
-    'x-shopify-api-version': '2025-04',
-    'x-shopify-event-id': uuid(random),
-    'x-shopify-shop-domain': SHOP_DOMAIN,
-    'x-shopify-topic': topic,
-    'x-shopify-triggered-at': new Date(at).toISOString().replace('Z', '516907Z'),
-    'x-shopify-webhook-id': webhookId,
-    ...(isTest ? { 'x-shopify-test': 'true' } : {}),
-  }
-}
-
-const STRIPE_HEADERS = {
-  'content-type': 'application/json; charset=utf-8',
-  'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
 }
 
 export function stripe(
@@ -179,13 +171,14 @@ export function stripe(
   options: { previous?: object; livemode?: boolean } = {},
 ): Delivery {
   const id = `evt_1${random.text(23, ALPHANUMERIC)}`
+  const requestId = `req_${random.text(14, ALPHANUMERIC)}`
   return {
     kind: 'delivery',
     vendor: 'stripe',
     topic: type,
     externalId: id,
     headers: STRIPE_HEADERS,
-    body: stripeJson(stripeEvent(random, { id, type, at, object, ...options })),
+    body: stripeJson(stripeEvent({ id, type, at, object, requestId, ...options })),
     signing: random.chance(0.05) ? 'valid_while_rolling' : 'valid',
     expect: 'accepted',
   }

@@ -1,12 +1,13 @@
 // What a platform must not count: repeats, kinds it does not use, test mode, broken bodies, forged signatures.
 
+import { type StripePayment, stripeId } from '../../src/webhooks/simulator/stripe/charge.ts'
 import { type Delivery, SECOND, type Sending, type Signing } from './day.ts'
 import { type Placed, shopify, stripe } from './deliveries.ts'
 import { drawAmount } from './orders.ts'
 import { CANARY, inventPerson } from './people.ts'
 import { ALPHANUMERIC, createRandom, type Random, ulid } from './random.ts'
-import { type ShopifyOrder, shopifyOrder } from './shopify-payload.ts'
-import { type StripePayment, stripeCharge, stripeId } from './stripe-payload.ts'
+import { type DemoOrder, order as shopifyOrder } from './shopify-payload.ts'
+import { charge as stripeCharge } from './stripe-payload.ts'
 
 export function addRepeats(seed: number, genuine: readonly Placed[], phases: Sending[][]): void {
   const random = createRandom(seed, 'repeats')
@@ -141,7 +142,7 @@ export function addForged(seed: number, start: number, phases: Sending[][]): voi
   for (let i = 0; i < 2; i++) forge(charge(), 'expired')
 }
 
-function inventShopifyOrder(random: Random, at: number): ShopifyOrder {
+function inventShopifyOrder(random: Random, at: number): DemoOrder {
   const id = 700_000_000_000_000_001n + BigInt(random.uint32()) * 1_000n + BigInt(random.integer(0, 999))
   const token = `av1.${ulid(random)}.${ulid(random)}`
   return {

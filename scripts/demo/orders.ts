@@ -1,8 +1,8 @@
 // Who buys what, when, and gets how much of it back.
 
+import { stripeId } from '../../src/webhooks/simulator/stripe/charge.ts'
 import { type Order, SECOND, type Vendor } from './day.ts'
 import { createRandom, type Random, ulid } from './random.ts'
-import { stripeId } from './stripe-payload.ts'
 
 const ODD_AMOUNTS = [3333n, 9999n, 1999n, 10_001n, 777n, 6667n, 14_285n, 101n, 4_999n, 25_037n]
 

@@ -1,8 +1,8 @@
 // Sends a day's traffic, several requests at a time, and counts the answers.
 
+import { signShopify, signStripe } from '../../src/webhooks/simulator/signature.ts'
 import type { Client } from './client.ts'
 import type { Delivery, Sending, TouchBatch, Vendor } from './day.ts'
-import { signShopify, signStripe } from './sign.ts'
 
 export interface Endpoint {
   /** Where the vendor delivers to, as the platform named it. */
@@ -98,7 +98,7 @@ export function sign(
 ): { headers: Record<string, string>; body: Buffer } {
   if (signing === 'missing') return { headers, body }
   const key = signing === 'wrong_secret' ? `${secret}-of-somebody-else` : secret
-  const name = vendor === 'stripe' ? 'stripe-signature' : 'x-shopify-hmac-sha256'
+  const name = vendor === 'stripe' ? 'Stripe-Signature' : 'X-Shopify-Hmac-Sha256'
   let signature: string
   if (vendor === 'stripe') {
     const secrets = signing === 'valid_while_rolling' ? [`${key}-next`, key] : [key]

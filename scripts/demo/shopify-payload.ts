@@ -1,169 +1,103 @@
-// Bodies of Shopify's webhooks, personal data included. Field names: https://shopify.dev/docs/api/admin-rest/latest/resources/order
+// The demo's orders as the webhook simulator tells them, personal data included.
 
-import type { Person } from './people.ts'
-import { CANARY } from './people.ts'
-import type { Random } from './random.ts'
-import { HEX } from './random.ts'
-import { decimalAmount, rawNumber, shopTime } from './vendor-json.ts'
+import type { Person } from '../../src/webhooks/simulator/person.ts'
+import type { Line } from '../../src/webhooks/simulator/purchase.ts'
+import type { Presentment } from '../../src/webhooks/simulator/shopify/money.ts'
+import { idsOf, shopifyOrder } from '../../src/webhooks/simulator/shopify/order.ts'
+import { refundTransactionId, type ShopifyRefund, shopifyRefund } from '../../src/webhooks/simulator/shopify/refund.ts'
+import { HEX, type Random } from './random.ts'
 
 export const SHOP_DOMAIN = 'north-fjord.myshopify.com'
 
-export interface ShopifyOrder {
+export interface DemoOrder {
   id: bigint
   number: number
   at: number
+  /** US cents. */
   amountMinor: bigint
-  /** What the theme wrote into the cart for us; null where the visitor never ran our script. */
   token: string | null
   person: Person
-  /** What the buyer saw, where that is another currency than the shop's: must not count. */
-  presentment: { currency: string; amount: string } | null
+  presentment: Presentment | null
 }
 
-export function shopifyOrder(random: Random, order: ShopifyOrder, financialStatus: 'pending' | 'paid', isTest = false) {
-  const { person } = order
-  const total = decimalAmount(order.amountMinor)
-  const presentment = order.presentment ?? { currency: 'USD', amount: total }
-  const time = shopTime(order.at)
-  const address = {
-    first_name: person.firstName,
-    last_name: person.lastName,
-    name: `${person.firstName} ${person.lastName}`,
-    address1: person.street,
-    address2: null,
-    city: person.city,
-    zip: person.postalCode,
-    phone: person.phone,
-    country: 'Norway',
-    country_code: 'NO',
-    latitude: 59.9139,
-    longitude: 10.7522,
-  }
-  const attributes = [
-    { name: 'gift_message', value: `Happy birthday from ${person.email}` },
-    ...(order.token === null ? [] : [{ name: 'skeldir', value: order.token }]),
-  ]
+/** What some orders were reduced by, US cents. */
+const DISCOUNT_MINOR = 1_000n
+
+export function order(random: Random, facts: DemoOrder, financialStatus: 'pending' | 'paid', isTest = false) {
+  const { marks, isReduced } = drawMarks(random)
+  const discountMinor = isReduced ? DISCOUNT_MINOR : 0n
+  return shopifyOrder(
+    {
+      ...facts,
+      currency: 'USD',
+      totalMinor: facts.amountMinor,
+      lines: [boots(facts.amountMinor, discountMinor)],
+      discount: isReduced ? { code: 'SPRING10', amountMinor: discountMinor } : null,
+      shippingMinor: 0n,
+      taxMinor: 0n,
+      taxRate: 0,
+      shopDomain: SHOP_DOMAIN,
+      visit: { landingPath: '/products/boots?utm_source=google', referrer: 'https://www.google.com/' },
+      marks,
+    },
+    { financialStatus, isTest },
+  )
+}
+
+/** In this order, on which the rest of the day hangs. */
+function drawMarks(random: Random) {
+  const acceptsMarketing = random.chance(0.4)
+  const cartToken = random.text(32, HEX)
+  const checkoutToken = random.text(32, HEX)
+  const sessionHash = random.text(32, HEX)
+  const isReduced = random.chance(0.2)
+  const statusKey = random.text(32, HEX)
+  const token = random.text(32, HEX)
+  return { marks: { acceptsMarketing, cartToken, checkoutToken, sessionHash, statusKey, token }, isReduced }
+}
+
+/** The one thing that the shop sells, at whatever the order came to. */
+function boots(netMinor: bigint, discountMinor: bigint): Line {
+  const grossMinor = netMinor + discountMinor
   return {
-    id: rawNumber(order.id),
-    admin_graphql_api_id: `gid://shopify/Order/${order.id}`,
-    app_id: 580111,
-    browser_ip: person.ip,
-    buyer_accepts_marketing: random.chance(0.4),
-    cancel_reason: null,
-    cancelled_at: null,
-    cart_token: random.text(32, HEX),
-    checkout_id: rawNumber(order.id - 7n),
-    checkout_token: random.text(32, HEX),
-    client_details: {
-      accept_language: 'nb-NO',
-      browser_ip: person.ip,
-      session_hash: random.text(32, HEX),
-      user_agent: person.userAgent,
-    },
-    contact_email: person.email,
-    created_at: time,
-    currency: 'USD',
-    current_total_price: total,
-    customer: {
-      id: rawNumber(order.id + 11n),
-      email: person.email,
-      first_name: person.firstName,
-      last_name: person.lastName,
-      phone: person.phone,
-      note: `Calls often: ${person.phone}`,
-      tags: CANARY,
-      default_address: address,
-    },
-    billing_address: address,
-    shipping_address: address,
-    discount_codes: random.chance(0.2) ? [{ code: 'SPRING10', amount: '10.00', type: 'fixed_amount' }] : [],
-    email: person.email,
-    financial_status: financialStatus,
-    fulfillment_status: null,
-    landing_site: `/products/boots?utm_source=google&email=${encodeURIComponent(person.email)}`,
-    line_items: [
-      {
-        id: rawNumber(order.id + 13n),
-        name: 'Boots / 42',
-        price: total,
-        quantity: 1,
-        sku: 'BOOT-42',
-        properties: [{ name: 'engraving', value: person.firstName }],
-      },
-    ],
-    name: `#${order.number}`,
-    note: `Leave it with ${person.firstName}`,
-    note_attributes: attributes,
-    order_number: order.number,
-    order_status_url: `https://${SHOP_DOMAIN}/orders/${random.text(32, HEX)}/authenticate?key=${CANARY}`,
-    payment_gateway_names: ['shopify_payments'],
-    phone: person.phone,
-    presentment_currency: presentment.currency,
-    processed_at: time,
-    referring_site: 'https://www.google.com/',
-    refunds: [],
-    source_name: 'web',
-    tags: '',
-    test: isTest,
-    token: random.text(32, HEX),
-    total_price: total,
-    total_price_set: {
-      shop_money: { amount: total, currency_code: 'USD' },
-      presentment_money: { amount: presentment.amount, currency_code: presentment.currency },
-    },
-    total_tax: '0.00',
-    updated_at: time,
+    index: 0,
+    title: 'Boots / 42',
+    sku: 'BOOT-42',
+    quantity: 1,
+    unitMinor: grossMinor,
+    grossMinor,
+    discountMinor,
+    netMinor,
+    taxMinor: 0n,
   }
 }
 
-export interface ShopifyRefund {
+export interface DemoRefund {
   id: bigint
   orderId: bigint
   at: number
-  /** One entry per attempted transaction; only those of kind `refund` and status `success` moved money back. */
-  transactions: { amountMinor: bigint; kind: 'refund' | 'void'; status: 'success' | 'failure' | 'pending' }[]
+  transactions: ShopifyRefund['transactions']
   person: Person
 }
 
-export function shopifyRefund(refund: ShopifyRefund) {
-  const time = shopTime(refund.at)
-  // Refund ids of one day lie within a million of each other.
-  const transactionId = (index: number) => refund.id + 1_000_000n * BigInt(index + 1)
-  const moved = refund.transactions.filter(({ kind, status }) => kind === 'refund' && status === 'success')
-  const lines = moved.map(({ amountMinor }, index) => ({
-    id: rawNumber(transactionId(index) + 500_000n),
-    quantity: 1,
-    restock_type: 'return',
-    // Shopify really sends this one as a JSON number: a platform that reads it holds a float in its hands.
-    subtotal: Number(amountMinor) / 100,
-    subtotal_set: { shop_money: { amount: decimalAmount(amountMinor), currency_code: 'USD' } },
-  }))
-  return {
-    id: rawNumber(refund.id),
-    admin_graphql_api_id: `gid://shopify/Refund/${refund.id}`,
-    order_id: rawNumber(refund.orderId),
-    created_at: time,
-    processed_at: time,
-    note: `Wrote to ${refund.person.email}`,
-    restock: true,
-    user_id: null,
-    order_adjustments: [],
-    refund_line_items: lines,
-    transactions: refund.transactions.map((transaction, index) => ({
-      id: rawNumber(transactionId(index)),
-      admin_graphql_api_id: `gid://shopify/OrderTransaction/${transactionId(index)}`,
-      order_id: rawNumber(refund.orderId),
-      amount: decimalAmount(transaction.amountMinor),
-      currency: 'USD',
-      created_at: time,
-      processed_at: time,
-      gateway: 'shopify_payments',
-      kind: transaction.kind,
-      status: transaction.status,
-      message: null,
-      parent_id: rawNumber(refund.orderId + 17n),
-      receipt: { cardholder: `${refund.person.firstName} ${refund.person.lastName}` },
-      test: false,
+export function refund(facts: DemoRefund) {
+  const { id, orderId, person, transactions } = facts
+  const moved = transactions.filter(({ kind, status }) => kind === 'refund' && status === 'success')
+  const movedMinor = moved.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
+  return shopifyRefund({
+    ...facts,
+    currency: 'USD',
+    totalMinor: movedMinor,
+    presentment: null,
+    note: `Wrote to ${person.email}`,
+    lines: moved.map(({ amountMinor }, index) => ({
+      id: refundTransactionId(id, index) + 500_000n,
+      lineItemId: idsOf(orderId).line(0),
+      quantity: 1,
+      subtotalMinor: amountMinor,
+      taxMinor: 0n,
     })),
-  }
+    adjustments: [],
+    parentId: idsOf(orderId).transaction,
+  })
 }

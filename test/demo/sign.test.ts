@@ -3,29 +3,14 @@ import Stripe from 'stripe'
 import { describe, expect, test } from 'vitest'
 import type { Delivery } from '../../scripts/demo/day.ts'
 import { sign } from '../../scripts/demo/send.ts'
-import { signShopify, signStripe } from '../../scripts/demo/sign.ts'
 import { generateDay } from '../../scripts/demo/traffic.ts'
+import { signShopify } from '../../src/webhooks/simulator/signature.ts'
 
 const SECRET = 'whsec_demo'
 const { webhooks } = new Stripe('sk_test_never_used')
 const deliveries = generateDay(1, '2026-01-15')
   .phases.flat()
   .filter((sending): sending is Delivery => sending.kind === 'delivery')
-
-test("Stripe's own library takes the signature, also while a secret is rolled", () => {
-  const body = Buffer.from('{\n  "id": "evt_1",\n  "object": "event"\n}')
-  const now = Math.floor(Date.now() / 1000)
-  for (const secrets of [[SECRET], ['whsec_next', SECRET]]) {
-    expect(webhooks.constructEvent(body, signStripe(body, secrets, now), SECRET).id).toBe('evt_1')
-  }
-  expect(() => webhooks.constructEvent(body, signStripe(body, ['whsec_other'], now), SECRET)).toThrow(/signature/)
-})
-
-test("Shopify's published vector", () => {
-  expect(signShopify(Buffer.from('{"foo": "bar"}'), 'test_secret_key')).toBe(
-    'B23tXN681gZ0qIWNRrgtzBE9XSDo5yaUu6wfmhu3a7g=',
-  )
-})
 
 describe('each delivery of the day', () => {
   const stripe = deliveries.filter(({ vendor, body }) => vendor === 'stripe' && isUtf8(body))
@@ -34,7 +19,7 @@ describe('each delivery of the day', () => {
   const isTakenByStripe = (delivery: Delivery) => {
     const { headers, body } = sign({ secret: SECRET }, delivery)
     try {
-      return webhooks.signature?.verifyHeader(body, headers['stripe-signature'] ?? '', SECRET, 300)
+      return webhooks.signature?.verifyHeader(body, headers['Stripe-Signature'] ?? '', SECRET, 300)
     } catch {
       return false
     }
@@ -53,7 +38,7 @@ describe('each delivery of the day', () => {
       ({ vendor, signing }) => vendor === 'shopify' && signing !== 'unknown_endpoint',
     )) {
       const { headers, body } = sign({ secret: SECRET }, delivery)
-      const isSigned = headers['x-shopify-hmac-sha256'] === signShopify(body, SECRET)
+      const isSigned = headers['X-Shopify-Hmac-Sha256'] === signShopify(body, SECRET)
       expect(isSigned, `${delivery.signing} ${delivery.topic}`).toBe(delivery.expect !== 'unauthorized')
     }
   })

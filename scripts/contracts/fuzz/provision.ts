@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../../src/config.ts'
 import { createContext } from '../../../src/main/context.ts'
 import { API_KEY_SCOPES, createApiKey, createTenant, createUser } from '../../../src/tenants/service.ts'
-import { signStripe } from '../../demo/sign.ts'
+import { signStripe } from '../../../src/webhooks/simulator/signature.ts'
 import { ToolError } from '../finding.ts'
 import type { FuzzRole } from './roles.ts'
 

@@ -9,12 +9,12 @@ export function rawNumber(digits: bigint): unknown {
   return (JSON as unknown as RawJson).rawJSON(String(digits))
 }
 
-/** Two spaces, and empty containers broken over two lines. */
+/** Two spaces, an empty object broken over two lines and an empty array over three: so are the lengths of real deliveries. */
 export function stripeJson(value: unknown): Buffer {
   const text = JSON.stringify(value, null, 2).replace(
     /^( *)((?:"(?:[^"\\]|\\.)*": )?)(\[\]|\{\})(,?)$/gm,
     (_, indent: string, key: string, empty: string, comma: string) =>
-      `${indent}${key}${empty[0]}\n${indent}${empty[1]}${comma}`,
+      `${indent}${key}${empty === '[]' ? '[\n' : '{'}\n${indent}${empty[1]}${comma}`,
   )
   return Buffer.from(text)
 }
@@ -24,13 +24,15 @@ export function shopifyJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value).replaceAll('/', '\\/'))
 }
 
-/** `1999` in cents is `19.99`. */
-export function decimalAmount(minor: bigint): string {
-  const digits = String(minor).padStart(3, '0')
-  return `${digits.slice(0, -2)}.${digits.slice(-2)}`
+/** Compact. */
+export function paypalJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value))
 }
 
-/** Shopify writes times in the shop's own offset; this shop stands at UTC-5 all year. */
-export function shopTime(at: number): string {
-  return `${new Date(at - 5 * 3_600_000).toISOString().slice(0, 19)}-05:00`
+/** As `wp_json_encode`: compact, slashes escaped, everything beyond ASCII as `\uXXXX`. */
+export function phpJson(value: unknown): Buffer {
+  const text = JSON.stringify(value)
+    .replaceAll('/', '\\/')
+    .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return Buffer.from(text)
 }

@@ -1,0 +1,44 @@
+import { X509Certificate } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { makeCertificate } from './certificate.ts'
+import { serveCertificate } from './certificate-server.ts'
+
+describe('a certificate', () => {
+  const now = new Date('2026-11-21T12:00:00Z')
+  const { pem, privateKey, name } = makeCertificate(now)
+  const certificate = new X509Certificate(pem)
+
+  test('signs itself, with the key that signs deliveries', () => {
+    expect(certificate.verify(certificate.publicKey)).toBe(true)
+    expect(certificate.checkPrivateKey(privateKey)).toBe(true)
+    expect(certificate.checkIssued(certificate)).toBe(true)
+    expect(certificate.publicKey.asymmetricKeyDetails?.modulusLength).toBe(2048)
+  })
+
+  test('is called as that of PayPal', () => {
+    expect(certificate.subject).toContain('CN=messageverificationcerts.sandbox.paypal.com')
+    expect(certificate.checkHost('messageverificationcerts.sandbox.paypal.com')).toBeDefined()
+    expect(name).toMatch(/^CERT-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$/)
+  })
+
+  test('is valid from the day before, for a year', () => {
+    expect(certificate.validFromDate.toISOString()).toBe('2026-11-20T12:00:00.000Z')
+    expect(certificate.validToDate.toISOString()).toBe('2027-11-21T12:00:00.000Z')
+  })
+})
+
+test('no two are alike, and each is well-formed', () => {
+  // The serial number is random: a leading zero or a set top bit changes its encoding.
+  const serials = Array.from({ length: 6 }, () => new X509Certificate(makeCertificate().pem).serialNumber)
+  expect(new Set(serials).size).toBe(serials.length)
+})
+
+test('is served at its own address and nowhere else', async ({ onTestFinished }) => {
+  const server = await serveCertificate(0)
+  onTestFinished(server.close)
+  const answer = await fetch(server.url)
+  expect(answer.status).toBe(200)
+  expect(await answer.text()).toBe(server.pem)
+  expect(new URL(server.url).hostname).toBe('127.0.0.1')
+  expect((await fetch(server.url.replace(/.$/, 'z'))).status).toBe(404)
+})
