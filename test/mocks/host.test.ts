@@ -98,6 +98,15 @@ describe('refuses what the server refuses', () => {
     expect([answer.status, answer.body.status]).toEqual([status, status])
   })
 
+  test.each([
+    ['to its address', '/api/webhooks/woocommerce/in/whe_0000000000000000000000', 'webhook_id=7', 200],
+    ['to the path of a topic', '/api/webhooks/woocommerce/order/created', 'webhook_id=7', 401],
+    ['with something else', '/api/webhooks/woocommerce/in/whe_0000000000000000000000', 'webhook_id=x', 401],
+  ] as const)('the unsigned ping of WooCommerce, %s', async (_what, target, body, status) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'x-skeldir-tenant-key': 'k' }
+    expect((await mocks.ask(target, { method: 'POST', headers, body })).status).toBe(status)
+  })
+
   test('what Prism alone would let through: a closed body behind allOf, and the place of each fault', async () => {
     const answer = await mocks.ask('/api/auth/login', { method: 'POST', body: { email: 1, nope: 1 } })
     expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([

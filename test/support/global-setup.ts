@@ -4,6 +4,7 @@ import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import type { TestServer } from './database.ts'
 import { TEMPLATE } from './database.ts'
+import { recordWitnesses } from './recording.ts'
 
 const PASSWORDS = { runtimePassword: 'runtime-only-for-tests', migratorPassword: 'migrator-only-for-tests' }
 
@@ -15,11 +16,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const { migrationDatabaseUrl } = await bootstrapDatabase({ adminUrl, database: TEMPLATE, ...PASSWORDS })
     await migrate({ databaseUrl: migrationDatabaseUrl })
     project.provide('testServer', { adminUrl, ...PASSWORDS })
+    const endRecording = recordWitnesses(project)
+    return async () => {
+      endRecording()
+      await server.stop()
+    }
   } catch (error) {
     await server.stop()
     throw error
   }
-  return server.stop
 }
 
 declare module 'vitest' {

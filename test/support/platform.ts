@@ -14,11 +14,12 @@ import type { AppContext, Role, TenantContext } from '../../src/context.ts'
 import type { OperationId } from '../../src/contract.ts'
 import { connect } from '../../src/db/connect.ts'
 import { closeServer, createServer } from '../../src/http/bind.ts'
-import { authenticators, handlers } from '../../src/main/app.ts'
+import { authenticators, createCorsPolicy, handlers } from '../../src/main/app.ts'
 import { deriveKeyRing } from '../../src/secrets/keyring.ts'
 import { createApiKey, createTenant, createUser } from '../../src/tenants/service.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { openDoor } from './door.ts'
+import { recordWitness } from './witness.ts'
 
 type OnTestFinished = typeof onTestFinishedType | ((clean: () => Promise<void>) => void)
 
@@ -108,7 +109,7 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
   superuser.on('error', () => {})
   clean(() => superuser.end())
   const admin: AppContext = { ...ctx, db: { main: adminDb, ingest: adminDb } }
-  const server = createServer(ctx, { handlers, authenticators })
+  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy() })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   clean(() => closeServer(server, 1_000))
@@ -217,12 +218,20 @@ async function callOperation(
   if (options.body !== undefined) headers['content-type'] = 'application/json'
   const path = row.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(options.params?.[name] ?? ''))
   const query = options.query === undefined ? '' : `?${new URLSearchParams(options.query)}`
-  const response = await fetch(`${url}${path}${query}`, {
-    method: row.method.toUpperCase(),
+  const request = {
+    target: `${path}${query}`,
+    params: options.params ?? {},
+    query: options.query ?? {},
     headers: { ...headers, ...options.headers },
     body: options.body === undefined ? null : isRaw ? (options.body as string) : JSON.stringify(options.body),
+  }
+  const response = await fetch(`${url}${request.target}`, {
+    method: row.method.toUpperCase(),
+    headers: request.headers,
+    body: request.body,
   })
   const text = await response.text()
+  recordWitness(operationId, request, { status: response.status, headers: response.headers, text })
   const answer = {
     status: response.status,
     headers: response.headers,
