@@ -102,7 +102,7 @@ async function main(args: readonly string[]): Promise<number> {
     const { report, tenant } = await runDay(client, options.seed, interrupt.signal)
     process.stdout.write(options.json ? `${JSON.stringify(toJson(report), null, 2)}\n` : `\n${toText(report)}`)
     if (!options.exit) {
-      say(`\nLog in at POST ${apiUrl}/api/auth/login as ${tenant.email}, password ${tenant.password}`)
+      say(`\nConsole: ${apiUrl}/ (sign in as ${tenant.email}, password ${tenant.password})`)
       say(`API reference: ${apiUrl}/docs`)
       if (stop !== null) {
         say('The platform keeps running; Ctrl-C stops it.')
