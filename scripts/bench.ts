@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
 import { runMocksBench } from './bench/mocks.ts'
+import { runRlsBench } from './bench/rls.ts'
 
 /** Each prints to stdout and resolves to the exit code: 0 goal met, 1 goal missed. */
 const benches: Record<string, { about: string; run: (options: { isJson: boolean }) => Promise<number> }> = {
@@ -22,6 +23,11 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
     about:
       'npm run mocks beside a prism mock process for each document: time until ready, memory, requests per second (about 2 minutes)',
     run: runMocksBench,
+  },
+  rls: {
+    about:
+      'what row level security costs the 10 queries that are sent most, beside a role that bypasses it (about 1 minute)',
+    run: runRlsBench,
   },
 }
 

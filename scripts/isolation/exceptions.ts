@@ -1,0 +1,154 @@
+/**
+ * What isolation does not rest on the template of DESIGN 6 for, each with the reason why it may be so. A reviewer reads
+ * this file; the check refuses whatever is neither under the template nor here, and any line here that nothing needs.
+ */
+import { RUNTIME_ROLES } from '../../src/db/bootstrap.ts'
+
+export interface TableException {
+  reason: string
+  /** Everything that each role but the owner and the migrator may do, as describeAccess prints it: no more, no less. */
+  access: Record<string, readonly string[]>
+  /** Its own policies, as describePolicy prints them. Without any, row level security is not what closes the table. */
+  policies?: readonly string[]
+}
+
+const PROVISIONING = 'provisioning: permissive for all to app_rw using (true) with check (true)'
+const LOOKUP = 'lookup_by_control: permissive for select to skeldir_control using (true)'
+const WORKER_OWNS_QUEUE = { app_worker: ['DELETE', 'INSERT', 'SELECT', 'UPDATE'] }
+
+const queue = (
+  tables: readonly string[],
+  reason: string,
+  access: Record<string, readonly string[]> = WORKER_OWNS_QUEUE,
+): Record<string, TableException> =>
+  Object.fromEntries(tables.map((table) => [`pgboss.${table}`, { reason: `the queue: ${reason}`, access }]))
+
+/** Tables without a tenant's policies. A partition stands under the line of the table that it is part of. */
+export const OUTSIDE: Record<string, TableException> = {
+  'public.schema_migrations': {
+    reason: 'which files of migrations/ the database has: nothing of any tenant',
+    access: Object.fromEntries(RUNTIME_ROLES.map((role) => [role, ['SELECT']])),
+  },
+  'public.users': {
+    reason: 'a person may belong to several tenants; only provisioning and find_login read it',
+    access: { app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
+    policies: [PROVISIONING, LOOKUP],
+  },
+  'public.tenant_slugs': {
+    reason: 'a slug is unique across tenants, since people type it to log in; only provisioning reads it',
+    access: { app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
+    policies: [PROVISIONING, LOOKUP],
+  },
+  'public.worker_probes': {
+    reason: 'questions of /health/worker: nothing of any tenant',
+    access: {
+      app_user: ['INSERT(probe_id)', 'SELECT'],
+      app_worker: ['DELETE', 'SELECT', 'UPDATE(answered_at, worker_id)'],
+    },
+    policies: [
+      'answer: permissive for all to app_worker using (true) with check (true)',
+      'ask: permissive for all to app_user using (true) with check (true)',
+    ],
+  },
+  ...queue(
+    ['job'],
+    'a worker takes the jobs of every tenant; they hold ids, and no role that serves requests reads them',
+    {
+      ...WORKER_OWNS_QUEUE,
+      skeldir_control: ['INSERT', 'SELECT(id)'],
+    },
+  ),
+  ...queue(['queue'], 'names and options of queues: nothing of any tenant', {
+    ...WORKER_OWNS_QUEUE,
+    skeldir_control: ['SELECT'],
+  }),
+  ...queue(['job_dependency'], 'ids of jobs that wait for each other'),
+  ...queue(
+    ['bam', 'queue_stats', 'schedule', 'subscription', 'version', 'warning'],
+    "the library's own book-keeping: nothing of any tenant",
+  ),
+}
+
+/** Tenant tables that skeldir_control reads across tenants, for a narrow function that runs before the tenant is known. */
+export const LOOKUPS: Record<string, string> = {
+  'public.api_keys': 'find_api_key: whose key is this',
+  'public.memberships': 'find_login: which tenants does this person belong to',
+  'public.tenant_keys': 'find_webhook_endpoint: the key that unseals the secrets',
+  'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
+  'public.tenants': 'find_login: names for choosing a tenant',
+  'public.webhook_endpoints': 'find_webhook_endpoint: whose endpoint is this',
+  'public.webhook_secrets': 'find_webhook_endpoint: what a signature is checked with',
+}
+
+export type Reach = 'context' | 'lookup' | 'all'
+
+export interface DefinerException {
+  reason: string
+  /** Who may call it. */
+  roles: readonly string[]
+  /**
+   * `context`: only what is of the transaction's tenant. `lookup`: of any tenant, to whoever knows the secret or the
+   * name that it is asked with. `all`: of every tenant, to whoever may call it.
+   */
+  reach: Reach
+  /** What it may write outside of a tenant; without it, nothing. */
+  writesOutside?: string
+}
+
+/** SECURITY DEFINER functions: they see past the policies of whoever calls them. */
+export const DEFINERS: Record<string, DefinerException> = {
+  'internal.find_webhook_endpoint(text,text)': {
+    reason: 'a delivery names its endpoint by 256 random bits in the URL',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.find_api_key(bytea)': {
+    reason: 'asked with the SHA-256 of a key of 256 random bits',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.find_login(text)': {
+    reason: 'login knows an e-mail address only; the tenants of that one person are the answer',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.is_allowed_origin(text)': {
+    reason: 'a preflight proves nothing; the answer is yes or no, never whose',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.enqueue_job(text,jsonb,integer)': {
+    reason: 'roles that serve requests add jobs and read none; it refuses a job of another tenant than the context',
+    roles: ['app_ingest', 'app_user', 'app_worker'],
+    reach: 'context',
+    writesOutside: 'the question of /health/worker is a job of no tenant',
+  },
+}
+
+/** Functions that set the tenant's context themselves: whoever may call one acts for whatever tenants it sets. */
+export const SWITCHERS: Record<string, string> = {}
+
+/** Views that read as their owner. Each must be a security_barrier that filters by the context; materialized ones have no grants. */
+export const VIEWS: Record<string, string> = {}
+
+/** What is granted on objects as they are made, `owner schema objects grantee: privileges`. */
+export const DEFAULT_PRIVILEGES: Record<string, string> = {
+  'skeldir_owner pgboss r app_worker: DELETE, INSERT, SELECT, UPDATE': 'what a newer pg-boss adds to its schema',
+  'skeldir_owner pgboss f app_worker: EXECUTE': 'what a newer pg-boss adds to its schema',
+  'skeldir_owner pgboss f skeldir_control: EXECUTE':
+    'enqueue_job inserts through functions that a newer pg-boss may add',
+}
+
+/** Roles beside the schema's owner that may make objects in a schema. */
+export const CREATORS: Record<string, string> = {
+  'internal skeldir_control':
+    'owns the definer functions; it cannot log in, and the migrator joins it inside a migration only',
+}
+
+/** What tells about other tenants although no row does, and why it stays. */
+export const ACCEPTED_ORACLES: Record<string, string> = {
+  explain:
+    'EXPLAIN shows estimates from statistics of all tenants, and rows removed by the policy: no operation sends EXPLAIN, and whoever can send SQL of their own can choose a context too',
+  counters:
+    'pg_class and pg_stat_user_tables count the rows of all tenants together, for every role: PostgreSQL grants them to PUBLIC, and the number is of no single tenant',
+}
