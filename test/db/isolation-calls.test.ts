@@ -44,31 +44,39 @@ const HOLES = `
 
 const reviewed: DefinerException = { reason: 'a test', roles: ['app_user'], reach: 'context' }
 
-test.for([1, 2, 3])('holes of functions are found by calling them, with seed %i', async (seed, { onTestFinished }) => {
-  const prover = await createProverDatabase()
-  onTestFinished(prover.drop)
-  const client = new pg.Client({ connectionString: prover.admin })
-  client.on('error', () => {})
-  await client.connect()
-  await client.query(HOLES)
-  const model = await readModel(client)
-  const rows = await seedRows(client, model, tablesToFill(model, REVIEWED), seed)
-  const known = await readKnownValues(client, model, rows)
-  await client.end()
+test.for([1, 2])(
+  'holes of functions are found by calling them, with seed %i',
+  { timeout: 120_000 },
+  async (seed, { onTestFinished }) => {
+    const prover = await createProverDatabase()
+    onTestFinished(prover.drop)
+    const client = new pg.Client({ connectionString: prover.admin })
+    client.on('error', () => {})
+    await client.connect()
+    await client.query(HOLES)
+    const model = await readModel(client)
+    const rows = await seedRows(client, model, tablesToFill(model, REVIEWED), seed)
+    const known = await readKnownValues(client, model, rows)
+    await client.end()
 
-  const planted = model.routines.filter(({ signature }) => /\.(mark|rename_tenant|slug_of|own_name)\(/.test(signature))
-  expect(planted).toHaveLength(4)
-  const DEFINERS = Object.fromEntries(planted.map(({ signature }) => [signature, reviewed]))
-  const calls = callsOf(planted, { ...REVIEWED, DEFINERS }, rows, known, seed, 12)
-  const session = await openSession(prover.admin, { takesRole: true })
-  const findings = await runCalls(session, calls, rows, fingerprintOf(model, rows))
-  await session.end()
-  const found = new Set(
-    findings.map(({ call, detail }) => `${call.relation}: ${detail.split(' ').slice(0, 2).join(' ')}`),
-  )
-  expect([...found].map((line) => line.replace(/answers .*/, 'answers')).sort()).toEqual([
-    'internal.mark(uuid,text,uuid): writes outside',
-    'internal.rename_tenant(uuid,text): changes rows',
-    'internal.slug_of(uuid): answers',
-  ])
-})
+    const planted = model.routines.filter(({ signature }) =>
+      /\.(mark|rename_tenant|slug_of|own_name)\(/.test(signature),
+    )
+    expect(planted).toHaveLength(4)
+    const DEFINERS = Object.fromEntries(planted.map(({ signature }) => [signature, reviewed]))
+    const calls = callsOf(planted, { ...REVIEWED, DEFINERS }, rows, known, seed, 12)
+    const session = await openSession(prover.admin, { takesRole: true })
+    const findings = await runCalls(session, calls, rows, fingerprintOf(model, rows))
+    await session.end()
+    const found = Map.groupBy(findings, ({ call }) => call.relation)
+    const details = (signature: string) =>
+      found
+        .get(`internal.${signature}`)
+        ?.map(({ detail }) => detail)
+        .join('\n') ?? ''
+    expect(details('mark(uuid,text,uuid)')).toContain('writes outside of a tenant')
+    expect(details('rename_tenant(uuid,text)')).toContain('changes rows of another tenant')
+    expect(details('slug_of(uuid)')).toMatch(/answers .* of another tenant/)
+    expect(details('own_name(uuid)')).toBe('')
+  },
+)

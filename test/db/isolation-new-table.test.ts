@@ -69,9 +69,9 @@ const MIGRATION = `
   grant select, insert, update on station_settings to app_user;
   reset role`
 
-test('tables of a migration yet to come are filled, tried and mutated without a word about them', async ({
-  onTestFinished,
-}) => {
+test('tables of a migration yet to come are filled, tried and mutated without a word about them', {
+  timeout: 120_000,
+}, async ({ onTestFinished }) => {
   const prover = await createProverDatabase()
   onTestFinished(prover.drop)
   const client = new pg.Client({ connectionString: prover.admin })

@@ -9,6 +9,8 @@ import { connectAs, type Row } from '../support/rows.ts'
 
 /** Of all that `npm run isolation` plants: as many as a test run has time for, drawn with the seed. */
 const PLANTED = 80
+/** It takes 10 s; on a machine that is busy with other tests, several times that. */
+const TIMEOUT_MS = 180_000
 
 let admin: pg.Client
 let report: IsolationReport
@@ -27,7 +29,7 @@ beforeAll(async () => {
   return async () => {
     for (const clean of cleanups) await clean()
   }
-})
+}, TIMEOUT_MS)
 
 describe('isolation, proven from the catalogue (all of it: npm run isolation)', () => {
   test('every table is under the template or reviewed, and so is all else that the rules are about', () => {

@@ -14,9 +14,9 @@ async function givenPool(onTestFinished: OnTestFinished, transactions: number): 
   return { url: database.urlOf('app_user'), adminUrl: database.adminUrl, tenants, transactions, seed: 1 }
 }
 
-test('transactions that fail, time out, are cancelled or lose their connection leave no context in the pool', async ({
-  onTestFinished,
-}) => {
+test('transactions that fail, time out, are cancelled or lose their connection leave no context in the pool', {
+  timeout: 120_000,
+}, async ({ onTestFinished }) => {
   const result = await shakePool(await givenPool(onTestFinished, 3_000))
   expect(result.faults).toEqual([])
   expect(result.transactions).toBe(3_000)

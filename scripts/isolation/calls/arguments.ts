@@ -59,7 +59,7 @@ export function attemptsFor(
   if (reach === 'lookup')
     return [nothing, ...HOSTILE.map((text) => toCall(`hostile ${text}`, (type) => hostile(type, text)))]
   const fitting = (tenantId: string | null, likely: number, flag: boolean) => (type: string, argument: string) =>
-    literal(type, argument, { tenantId, known, words: literalsIn(routine.body), random, likely, flag, seed })
+    literal(type, argument, { tenantId, known, random, likely, flag, seed })
   return [
     nothing,
     toCall("the other tenant's", fitting(seed.otherTenant, 1, false)),
@@ -68,11 +68,29 @@ export function attemptsFor(
     toCall("no tenant, the other's rows, flags set", fitting(null, 1, true)),
     toCall("own tenant, the other's rows", fitting(seed.ownTenant, 1, false)),
     toCall("own tenant, the other's rows, flags set", fitting(seed.ownTenant, 1, true)),
+    ...wordsOf(routine).flatMap(({ argument, word }) =>
+      [null, seed.otherTenant].map((tenantId) => {
+        const fit = fitting(tenantId, 1, true)
+        const value = (type: string, name: string) => (name === argument ? `${quoteText(word)}::text` : fit(type, name))
+        return toCall(`${argument} ${word}, ${tenantId === null ? 'no tenant' : "the other tenant's"}`, value)
+      }),
+    ),
     ...Array.from({ length: count }, (_, at) => {
       const tenantId = [seed.otherTenant, seed.ownTenant, null][at % 3] ?? null
       return toCall(`random ${at + 1}`, fitting(tenantId, 0.5, random.chance(0.5)))
     }),
   ]
+}
+
+/**
+ * What a function that runs as its owner may compare a text with: its own words. Each is tried in each text argument,
+ * since no row holds such a word and no guess would reach what comes after the comparison.
+ */
+function wordsOf({ isDefiner, body, argumentNames, argumentTypes }: Routine): { argument: string; word: string }[] {
+  if (!isDefiner) return []
+  const words = [...new Set(literalsIn(body))].filter((text) => /^[a-z_]{3,20}$/.test(text))
+  const texts = argumentNames.filter((_, at) => argumentTypes[at] === 'text')
+  return texts.flatMap((argument) => words.map((word) => ({ argument, word })))
 }
 
 export function callee({ signature }: Routine): string {
@@ -89,8 +107,6 @@ function hostile(type: string, text: string): string {
 interface Source {
   tenantId: string | null
   known: readonly KnownValue[]
-  /** Texts that the function itself names: what it compares its arguments with is among them. */
-  words: readonly string[]
   random: Random
   /** How likely it is the value whose place is named most like the argument, rather than any of its type: 0 to 1. */
   likely: number
@@ -106,8 +122,6 @@ function literal(type: string, argument: string, source: Source): string {
   if (type === 'boolean') return String(flag)
   if (type.endsWith('[]')) return `array[${literal(type.slice(0, -2), argument, source)}]`
   if (type === 'jsonb' || type === 'json') return `${quoteText(JSON.stringify(document(source)))}::${type}`
-  if (type === 'text' && source.words.length > 0 && random.chance((1 - likely) / 2))
-    return `${quoteText(random.pick(source.words))}::text`
   const fitting = known.filter((candidate) => candidate.type === type)
   const score = (candidate: KnownValue) => candidate.words.filter((word) => words.includes(word)).length
   const best = fitting.toSorted((left, right) => score(right) - score(left))[0]
