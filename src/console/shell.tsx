@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { createApi } from './api/api.ts'
 import type { ApiChoice } from './api/origin.ts'
 import { type AnyResult, type ServedBy, toOutcome } from './api/outcome.ts'
@@ -73,11 +73,14 @@ const VIEW_PARTS: Readonly<Record<Route, () => preact.JSX.Element>> = {
   system: System,
 }
 
-/** After a move to another view, and after signing in or out, the reader goes on at the top of what is new. */
+/**
+ * After a move to another view, and after signing in or out, the reader goes on at the top of what is new: at once, not
+ * after the next paint, or a key pressed in between would still go to what was there before.
+ */
 function useFocusOnMove(main: { current: HTMLElement | null }, route: Route, session: Session | null) {
   const place = `${route} ${session?.token ?? ''}`
   const last = useRef(place)
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${session === null ? 'Sign in' : VIEWS[route]} · Skeldir console`
     if (last.current === place) return
     last.current = place

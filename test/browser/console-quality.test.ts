@@ -3,7 +3,7 @@ import { type MockHost, startMocks } from '../../mocks/host.ts'
 import { noBrowser, useBrowser } from '../support/browser.ts'
 import {
   findViolations,
-  focusedId,
+  focused,
   MOCK_USER,
   overflow,
   panel,
@@ -43,7 +43,7 @@ describe.skipIf(noBrowser)('the console', () => {
     await settled(page)
 
     // What has just come is where the reader goes on; from the top, the first stop skips the menu.
-    await expect.poll(() => focusedId(page)).toBe('main')
+    await focused(page, 'main')
     await page.reload()
     await settled(page)
     const stops: string[] = []
@@ -61,12 +61,12 @@ describe.skipIf(noBrowser)('the console', () => {
 
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
-    expect(await focusedId(page)).toBe('main')
+    await focused(page, 'main')
     await page.locator('nav a[href="#/system"]').focus()
     await page.keyboard.press('Enter')
     await panel(page, 'Worker').waitFor()
-    expect(await focusedId(page)).toBe('main')
-    expect(await page.title()).toBe('System · Skeldir console')
+    await focused(page, 'main')
+    await expect.poll(() => page.title()).toBe('System · Skeldir console')
   })
 
   test('fits a phone, and a table scrolls within itself', async (context) => {

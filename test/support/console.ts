@@ -68,9 +68,9 @@ export function overflow(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
 }
 
-/** The id of what has the focus. */
-export function focusedId(page: Page): Promise<string> {
-  return page.evaluate<string>('document.activeElement.id')
+/** Waits until the element of this id has the focus. */
+export async function focused(page: Page, id: string): Promise<void> {
+  await page.locator(`#${id}:focus`).waitFor()
 }
 
 /** What has the focus, and whether one can see that; null where nothing has. */

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Fault } from '../api/outcome.ts'
 import type { Session } from '../api/session.ts'
 import type { Ended } from '../api/use-session.ts'
@@ -18,8 +18,8 @@ export function SignIn({ ended, onSignedIn }: { ended: Ended; onSignedIn: (sessi
   const [isBusy, setIsBusy] = useState(false)
   const email = useRef<HTMLInputElement>(null)
   const tenant = useRef<HTMLInputElement>(null)
-  useEffect(() => email.current?.focus(), [])
-  useEffect(() => {
+  useLayoutEffect(() => email.current?.focus(), [])
+  useLayoutEffect(() => {
     if (needsTenant) tenant.current?.focus()
   }, [needsTenant])
 
