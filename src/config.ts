@@ -31,28 +31,86 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
-/** What each variable means; `skeldir --help` prints it. */
-export const variables = {
-  DATABASE_URL: 'postgres:// URL as app_user (default: the embedded Postgres that `npm start` runs)',
-  INGEST_DATABASE_URL: 'as app_ingest (default: DATABASE_URL with that user)',
-  WORKER_DATABASE_URL: 'as app_worker (default: DATABASE_URL with that user)',
-  ADMIN_DATABASE_URL: 'as app_rw, for `skeldir admin` (default: DATABASE_URL with that user)',
-  MIGRATION_DATABASE_URL: 'as skeldir_migrator, for `skeldir migrate`',
-  SKELDIR_MASTER_KEY: 'base64 of 32 random bytes; several, newest first, separated by commas, while a key is rotated',
-  HOST: 'address to listen on (default 127.0.0.1)',
-  PORT: 'port to listen on (default 8000)',
-  SKELDIR_PUBLIC_URL: 'where callers reach the API (default http://HOST:PORT)',
-  SKELDIR_MOCK_URL:
-    'gateway of the mocks, which the API reference tries requests against (default http://localhost:4000; `none`)',
-  LOG_LEVEL: 'trace, debug, info, warn, error, fatal or silent (default info)',
-} as const
+/** One environment variable of the platform. */
+export interface Setting {
+  meaning: string
+  /** `whole`: the value is never shown. `password`: a URL, shown without its password. */
+  secret?: 'whole' | 'password'
+  /** The value in effect, as the variable would be written; undefined where there is none. */
+  effective: (config: Readonly<Config>, env: Environment) => string | undefined
+}
+
+/** Every variable that is read, and nothing else is; `skeldir --help` and `skeldir config` print them. */
+export const settings = {
+  DATABASE_URL: {
+    meaning: 'postgres:// URL as app_user (default: the embedded Postgres that `npm start` runs)',
+    secret: 'password',
+    effective: ({ databaseUrls }) => databaseUrls.app_user || undefined,
+  },
+  INGEST_DATABASE_URL: {
+    meaning: 'as app_ingest (default: DATABASE_URL with that user)',
+    secret: 'password',
+    effective: ({ databaseUrls }) => databaseUrls.app_ingest || undefined,
+  },
+  WORKER_DATABASE_URL: {
+    meaning: 'as app_worker (default: DATABASE_URL with that user)',
+    secret: 'password',
+    effective: ({ databaseUrls }) => databaseUrls.app_worker || undefined,
+  },
+  ADMIN_DATABASE_URL: {
+    meaning: 'as app_rw, for `skeldir admin` (default: DATABASE_URL with that user)',
+    secret: 'password',
+    effective: ({ databaseUrls }) => databaseUrls.app_rw || undefined,
+  },
+  MIGRATION_DATABASE_URL: {
+    meaning: 'as skeldir_migrator, for `skeldir migrate`',
+    secret: 'password',
+    effective: (_config, env) => env.MIGRATION_DATABASE_URL || undefined,
+  },
+  SKELDIR_MASTER_KEY: {
+    meaning: 'base64 of 32 random bytes; several, newest first, separated by commas, while a key is rotated',
+    secret: 'whole',
+    effective: ({ masterKeys }) => (masterKeys.length === 0 ? undefined : `${masterKeys.length}`),
+  },
+  HOST: { meaning: 'address to listen on (default 127.0.0.1)', effective: ({ host }) => host },
+  PORT: { meaning: 'port to listen on (default 8000)', effective: ({ port }) => String(port) },
+  SKELDIR_PUBLIC_URL: {
+    meaning: 'where callers reach the API (default http://HOST:PORT)',
+    effective: ({ publicUrl }) => publicUrl,
+  },
+  SKELDIR_MOCK_URL: {
+    meaning:
+      'gateway of the mocks, which the API reference tries requests against (default http://localhost:4000; `none`)',
+    effective: ({ mockUrl }) => mockUrl ?? 'none',
+  },
+  LOG_LEVEL: {
+    meaning: 'trace, debug, info, warn, error, fatal or silent (default info)',
+    effective: ({ logLevel }) => logLevel,
+  },
+} as const satisfies Record<string, Setting>
+
+/** Read by what stands around the processes: the supervisor, the tests, CI. */
+const OTHER_VARIABLES: readonly string[] = [
+  'SKELDIR_HOME',
+  'SKELDIR_SUPERVISED',
+  'SKELDIR_LAUNCHER',
+  'SKELDIR_REFERENCE_DATA',
+  'SKELDIR_CHROMIUM',
+]
 
 /** Reads the environment once. Throws ConfigError with all faults. */
 export function loadConfig(env: Environment): Readonly<Config> {
+  const { config, faults } = readSettings(env)
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config
+}
+
+/** The same without throwing: what could be read, and every fault. What has a fault is empty or its default. */
+export function readSettings(env: Environment): { config: Readonly<Config>; faults: readonly string[] } {
   const faults: string[] = []
   const databaseUrl = readUrl(env, 'DATABASE_URL', ['postgres:', 'postgresql:'], faults)
   if (databaseUrl === undefined && !env.DATABASE_URL) faults.push('DATABASE_URL is not set')
@@ -82,8 +140,15 @@ export function loadConfig(env: Environment): Readonly<Config> {
     logLevel: logLevel as LogLevel,
     accessTokenSeconds: 900,
   }
-  if (faults.length > 0) throw new ConfigError(faults)
-  return Object.freeze(config)
+  return { config: Object.freeze(config), faults }
+}
+
+/** Variables that look like ours and are read by nobody: a mistyped name would silently be its default. */
+export function findUnknownVariables(env: Environment): string[] {
+  const known = new Set([...Object.keys(settings), ...OTHER_VARIABLES])
+  return Object.keys(env)
+    .filter((name) => name.startsWith('SKELDIR_') && !known.has(name))
+    .sort()
 }
 
 function asRole(url: URL, role: RuntimeRole): string {

@@ -1,4 +1,4 @@
-import { type Config, loadConfig } from '../config.ts'
+import { type Config, type Environment, loadConfig } from '../config.ts'
 import { openLocalState, readConnections, readSecrets } from './local-state.ts'
 
 /** Wrong words on the command line: the message and the usage, exit status 2. */
@@ -8,9 +8,14 @@ export class UsageError extends Error {
 
 /** The configuration of this process; where none is set, that of the platform that `npm start` runs in this checkout. */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Readonly<Config> {
-  if (env.DATABASE_URL) return loadConfig(env)
+  return loadConfig({ ...readLocalPlatform(env), ...env })
+}
+
+/** What the platform of this checkout would say: empty without one, and where the environment names its own database. */
+export function readLocalPlatform(env: NodeJS.ProcessEnv = process.env): Environment {
+  if (env.DATABASE_URL) return {}
   const connections = readConnections()
-  if (connections === null) return loadConfig(env)
+  if (connections === null) return {}
   const { masterKey } = readSecrets(openLocalState())
-  return loadConfig({ SKELDIR_MASTER_KEY: masterKey, ...env, DATABASE_URL: connections.databaseUrl })
+  return { SKELDIR_MASTER_KEY: masterKey, DATABASE_URL: connections.databaseUrl }
 }

@@ -2,7 +2,7 @@
 //   npx skeldir --help
 import { parseArgs } from 'node:util'
 import packageJson from '../../package.json' with { type: 'json' }
-import { ConfigError, variables } from '../config.ts'
+import { ConfigError, settings } from '../config.ts'
 import { MigrationError } from '../db/migrate.ts'
 import { ProvisioningError } from '../tenants/service.ts'
 import { readConfig, UsageError } from './environment.ts'
@@ -58,6 +58,14 @@ const commands: Record<string, Command> = {
     summary: 'once per cluster, as a superuser: roles, passwords and the database; prints the URLs to use',
     run: async (args) => void (await import('./bootstrap-db.ts').then(({ runBootstrap }) => runBootstrap(args))),
   },
+  config: {
+    usage: 'config [--json]',
+    summary: 'the configuration in effect: each value, where it came from, secrets masked',
+    run: async (args) => {
+      const { runConfig } = await import('./config.ts')
+      process.exitCode = runConfig(args)
+    },
+  },
   admin: {
     usage: 'admin create-tenant|create-user|create-api-key|set-allowed-origins [options] [--json]',
     summary: 'provisioning; secrets are printed once (skeldir admin --help)',
@@ -75,7 +83,7 @@ const commands: Record<string, Command> = {
 
 function help(): string {
   const rows = Object.values(commands).map(({ usage, summary }) => `  skeldir ${usage}\n      ${summary}`)
-  const names = Object.entries(variables).map(([name, meaning]) => `  ${name.padEnd(24)}${meaning}`)
+  const names = Object.entries(settings).map(([name, { meaning }]) => `  ${name.padEnd(24)}${meaning}`)
   return `Skeldir ${packageJson.version}: contract-first revenue attribution\n\n${rows.join('\n')}\n\nEnvironment:\n${names.join('\n')}\n`
 }
 
