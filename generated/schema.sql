@@ -397,7 +397,7 @@ create policy open_to_runtime on public.tenant_keys as permissive for all to app
 create policy tenant_only on public.tenant_keys as restrictive for all to app_ingest, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select on public.tenant_keys to app_rw;
+grant insert, select, update (wrapped_key, wrapping_kid) on public.tenant_keys to app_rw;
 grant select on public.tenant_keys to app_ingest, app_user, skeldir_control;
 
 create table public.tenant_slugs (
@@ -599,7 +599,8 @@ create policy open_to_runtime on public.webhook_secrets as permissive for all to
 create policy tenant_only on public.webhook_secrets as restrictive for all to app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select (created_at, endpoint_id, key_version, not_after, secret_id, tenant_id) on public.webhook_secrets to app_rw, app_user;
+grant insert, select (created_at, endpoint_id, key_version, not_after, sealed, secret_id, tenant_id), update (key_version, sealed) on public.webhook_secrets to app_rw;
+grant insert, select (created_at, endpoint_id, key_version, not_after, secret_id, tenant_id), update (key_version, sealed) on public.webhook_secrets to app_user;
 grant select on public.webhook_secrets to skeldir_control;
 
 create table public.worker_probes (
@@ -752,19 +753,33 @@ alter function internal.find_personal_data(jsonb) owner to skeldir_owner;
 grant execute on function internal.find_personal_data(jsonb) to app_ingest;
 
 CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
- RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, key_version integer, wrapping_kid text, wrapped_key bytea, sealed_secrets bytea[])
+ RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key,
-         array_agg(s.sealed order by s.created_at desc, s.secret_id)
+  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain,
+         s.secret_ids, s.secret_versions, s.sealed_secrets, k.key_versions, k.wrapping_kids, k.wrapped_keys
   from public.webhook_endpoints as e
-  join public.webhook_secrets as s
-    on s.tenant_id = e.tenant_id and s.endpoint_id = e.endpoint_id and (s.not_after is null or s.not_after > now())
-  join public.tenant_keys as k on k.tenant_id = s.tenant_id and k.key_version = s.key_version
-  where e.endpoint_key = wanted_key and e.vendor = wanted_vendor
-  group by e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key
+  cross join lateral (
+    select array_agg(live.secret_id   order by live.created_at desc, live.secret_id) as secret_ids,
+           array_agg(live.key_version order by live.created_at desc, live.secret_id) as secret_versions,
+           array_agg(live.sealed      order by live.created_at desc, live.secret_id) as sealed_secrets
+    from public.webhook_secrets as live
+    where live.tenant_id = e.tenant_id
+      and live.endpoint_id = e.endpoint_id
+      and (live.not_after is null or live.not_after > now())
+  ) as s
+  cross join lateral (
+    select array_agg(t.key_version  order by t.key_version) as key_versions,
+           array_agg(t.wrapping_kid order by t.key_version) as wrapping_kids,
+           array_agg(t.wrapped_key  order by t.key_version) as wrapped_keys
+    from public.tenant_keys as t
+    where t.tenant_id = e.tenant_id
+  ) as k
+  where e.endpoint_key = wanted_key
+    and e.vendor = wanted_vendor
+    and s.secret_ids is not null
 $function$;
 alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
 grant execute on function internal.find_webhook_endpoint(text,text) to app_user;

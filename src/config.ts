@@ -85,7 +85,7 @@ export const settings = {
   SKELDIR_MOCK_URL: {
     meaning:
       'gateway of the mocks, which the API reference tries requests against (default http://localhost:4000; `none`)',
-    effective: ({ mockUrl }) => mockUrl ?? 'none',
+    effective: ({ mockGatewayUrl }) => mockGatewayUrl ?? 'none',
   },
   LOG_LEVEL: {
     meaning: 'trace, debug, info, warn, error, fatal or silent (default info)',

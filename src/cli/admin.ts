@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { Role } from '../context.ts'
 import { createContext } from '../main/context.ts'
-import { createApiKey, createTenant, createUser, replaceTenantOrigins } from '../tenants/service.ts'
+import { rotateMasterKey, rotateTenantKey } from '../tenants/rotate-keys.ts'
+import { createApiKey, createTenant, createUser, ProvisioningError, replaceTenantOrigins } from '../tenants/service.ts'
 import { readConfig, UsageError } from './environment.ts'
 
 const HELP = `Provisioning. Passwords and keys are printed once and kept only as hashes.
@@ -10,6 +11,8 @@ const HELP = `Provisioning. Passwords and keys are printed once and kept only as
   skeldir admin create-user --tenant S --email E [--role viewer|manager|admin]
   skeldir admin create-api-key --tenant S --name N --scope events:write
   skeldir admin set-allowed-origins --tenant S [URL]…
+  skeldir admin rotate-master-key               wraps every tenant's keys by the first key of SKELDIR_MASTER_KEY
+  skeldir admin rotate-tenant-key --tenant S    a new data key for one tenant; its webhook secrets are sealed by it
 
 Allowed origins are those of web pages that may read the tenant's answers, such as https://console.example or
 http://localhost:5173. set-allowed-origins replaces the whole list and prints it; without a URL the list is empty.
@@ -79,6 +82,17 @@ export async function runAdmin(args: string[]): Promise<void> {
         allowed_origins: await replaceTenantOrigins(ctx(), { tenantSlug, origins: operands }),
       }
     },
+    'rotate-master-key': async () => {
+      const { kid, tenants, rewrapped, unchanged, failed } = await rotateMasterKey(ctx(), showProgress('tenants'))
+      for (const { slug, message } of failed) console.error(`${slug}: ${message}`)
+      if (failed.length > 0)
+        throw new ProvisioningError(`${failed.length} tenants keep an older master key: do not drop any`)
+      return { kid, tenants, rewrapped, unchanged }
+    },
+    'rotate-tenant-key': async () => {
+      const { tenantId, version, secretsSealed } = await rotateTenantKey(ctx(), need('tenant'))
+      return { tenant_id: tenantId, version, secrets_sealed: secretsSealed }
+    },
   }[verb]
   if (work === undefined) throw new UsageError(`there is no "admin ${verb}"`)
   let opened: ReturnType<typeof createContext> | undefined
@@ -93,7 +107,19 @@ export async function runAdmin(args: string[]): Promise<void> {
   }
 }
 
-function print(result: Record<string, string | readonly string[] | null>, asJson: boolean): void {
+const PROGRESS_MS = 2_000
+
+/** A line on stderr every two seconds. */
+function showProgress(what: string): (done: number) => void {
+  let saidAt = performance.now()
+  return (done) => {
+    if (performance.now() - saidAt < PROGRESS_MS) return
+    saidAt = performance.now()
+    console.error(`${done} ${what} …`)
+  }
+}
+
+function print(result: Record<string, string | number | readonly string[] | null>, asJson: boolean): void {
   if (asJson) {
     console.log(JSON.stringify(result))
     return

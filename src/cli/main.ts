@@ -67,8 +67,9 @@ const commands: Record<string, Command> = {
     },
   },
   admin: {
-    usage: 'admin create-tenant|create-user|create-api-key|set-allowed-origins [options] [--json]',
-    summary: 'provisioning; secrets are printed once (skeldir admin --help)',
+    usage:
+      'admin create-tenant|create-user|create-api-key|set-allowed-origins|rotate-master-key|rotate-tenant-key [options]',
+    summary: 'provisioning and rotation of keys; secrets are printed once (skeldir admin --help)',
     run: async (args) => void (await import('./admin.ts').then(({ runAdmin }) => runAdmin(args))),
   },
   webhooks: {

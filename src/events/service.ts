@@ -3,7 +3,7 @@ import { requestRecomputeOf } from '../attribution/service.ts'
 import type { TenantContext } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
 import { identityHasher, unwrapTenantKey } from '../secrets/keyring.ts'
-import { getTenantKey } from '../tenants/queries.ts'
+import { getIdentityKey } from '../tenants/queries.ts'
 import { findPersonalData } from '../webhooks/personal-data.ts'
 import { insertTouchpoints, type NewTouchpoint } from './queries.ts'
 
@@ -40,7 +40,7 @@ export async function ingestTouchpoints(
 ): Promise<TouchpointResult[]> {
   const now = ctx.clock().getTime()
   return inTenant(ctx.db.ingest, ctx, async (tx) => {
-    const hashIdentity = identityHasher(unwrapTenantKey(ctx.keys, await getTenantKey(tx, ctx.tenantId)))
+    const hashIdentity = identityHasher(unwrapTenantKey(ctx.keys, await getIdentityKey(tx, ctx.tenantId)))
     const verdicts = touchpoints.map((touch) => ({ touch, code: findFault(touch, now), hash: hashItem(touch) }))
     const fresh = new Map<string, NewTouchpoint>()
     for (const { touch, code, hash } of verdicts) {

@@ -135,6 +135,15 @@ export function unwrapTenantKey(ring: KeyRing, wrapped: WrappedTenantKey): Tenan
   return { tenantId: wrapped.tenantId, version: wrapped.version, key }
 }
 
+/** The same data key under the newest master key, or null when it is wrapped by that one already. Throws DecryptionError. */
+export function rewrapTenantKey(ring: KeyRing, wrapped: WrappedTenantKey): WrappedTenantKey | null {
+  const [wrapping] = ring.wrappingKeys
+  if (wrapped.wrappingKid === wrapping.kid) return null
+  const { tenantId, version, key } = unwrapTenantKey(ring, wrapped)
+  const wrappedKey = seal(wrapping.key, key, place(tenantId, 'tenant-key', version))
+  return { tenantId, version, wrappingKid: wrapping.kid, wrappedKey }
+}
+
 /** Bound to its endpoint: moved to another one, of the same tenant too, it does not open. */
 export function sealWebhookSecret(tenantKey: TenantKey, endpointId: string, secret: string): Buffer {
   const { tenantId, version, key } = tenantKey

@@ -27,6 +27,10 @@ export function getTenant(tx: Tx, tenantId: string): Promise<TenantRow> {
 
 /** The newest data key of the tenant, still wrapped. */
 export function getTenantKey(tx: Tx, tenantId: string): Promise<WrappedTenantKey> {
+  return tenantKeys(tx, tenantId).orderBy('key_version', 'desc').limit(1).executeTakeFirstOrThrow()
+}
+
+function tenantKeys(tx: Tx, tenantId: string) {
   return tx
     .selectFrom('tenant_keys')
     .select([
@@ -36,9 +40,39 @@ export function getTenantKey(tx: Tx, tenantId: string): Promise<WrappedTenantKey
       'wrapped_key as wrappedKey',
     ])
     .where('tenant_id', '=', tenantId)
-    .orderBy('key_version', 'desc')
-    .limit(1)
+}
+
+/** The first data key of the tenant, under which identities are hashed whatever versions came later. */
+export function getIdentityKey(tx: Tx, tenantId: string): Promise<WrappedTenantKey> {
+  return tenantKeys(tx, tenantId).orderBy('key_version').limit(1).executeTakeFirstOrThrow()
+}
+
+/** All versions, oldest first. */
+export function listTenantKeys(tx: Tx, tenantId: string): Promise<WrappedTenantKey[]> {
+  return tenantKeys(tx, tenantId).orderBy('key_version').execute()
+}
+
+/** False when another process was faster. */
+export async function setTenantKey(tx: Tx, key: WrappedTenantKey, oldWrappingKid: string): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('tenant_keys')
+    .set({ wrapping_kid: key.wrappingKid, wrapped_key: key.wrappedKey })
+    .where('tenant_id', '=', key.tenantId)
+    .where('key_version', '=', key.version)
+    .where('wrapping_kid', '=', oldWrappingKid)
     .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** As app_rw, which sees all of them: in order of the slug, those after `after`. */
+export function listTenants(tx: Tx, after: string, limit: number): Promise<{ slug: string; tenantId: string }[]> {
+  return tx
+    .selectFrom('tenant_slugs')
+    .select(['slug', 'tenant_id as tenantId'])
+    .where('slug', '>', after)
+    .orderBy('slug')
+    .limit(limit)
+    .execute()
 }
 
 export async function findTenantBySlug(tx: Tx, slug: string): Promise<string | undefined> {

@@ -121,7 +121,8 @@ function readOrigins(texts: readonly string[]): string[] {
   })
 }
 
-async function requireTenant(ctx: AppContext, slug: string): Promise<string> {
+/** Throws ProvisioningError. */
+export async function requireTenant(ctx: AppContext, slug: string): Promise<string> {
   const tenantId = await inTenant(ctx.db.main, { tenantId: randomUUID(), correlationId: randomUUID() }, (tx) =>
     findTenantBySlug(tx, slug),
   )

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Vendor } from '../context.ts'
 import type { Lookup } from '../db/connect.ts'
 import type { Tx } from '../db/tenant.ts'
+import type { WrappedTenantKey } from '../secrets/keyring.ts'
 import type { Fact, JsonObject } from './vendors/vendor.ts'
 
 export interface EndpointRow {
@@ -9,10 +10,16 @@ export interface EndpointRow {
   endpointId: string
   mode: 'live' | 'test'
   shopDomain: string | null
+  /** The live ones, newest first. */
+  secrets: SealedSecret[]
+  /** All data keys of the tenant, oldest first. */
+  keys: WrappedTenantKey[]
+}
+
+export interface SealedSecret {
+  secretId: string
   keyVersion: number
-  wrappingKid: string
-  wrappedKey: Buffer
-  sealedSecrets: Buffer[]
+  sealed: Buffer
 }
 
 export async function findEndpoint(
@@ -20,17 +27,80 @@ export async function findEndpoint(
   vendor: Vendor,
   endpointKey: string,
 ): Promise<EndpointRow | undefined> {
-  const { rows } = await sql<EndpointRow>`
-    select tenant_id      as "tenantId",
-           endpoint_id    as "endpointId",
+  const { rows } = await sql<{
+    tenantId: string
+    endpointId: string
+    mode: 'live' | 'test'
+    shopDomain: string | null
+    secretIds: string[]
+    secretVersions: number[]
+    sealedSecrets: Buffer[]
+    keyVersions: number[]
+    wrappingKids: string[]
+    wrappedKeys: Buffer[]
+  }>`
+    select tenant_id       as "tenantId",
+           endpoint_id     as "endpointId",
            mode,
-           shop_domain    as "shopDomain",
-           key_version    as "keyVersion",
-           wrapping_kid   as "wrappingKid",
-           wrapped_key    as "wrappedKey",
-           sealed_secrets as "sealedSecrets"
+           shop_domain     as "shopDomain",
+           secret_ids      as "secretIds",
+           secret_versions as "secretVersions",
+           sealed_secrets  as "sealedSecrets",
+           key_versions    as "keyVersions",
+           wrapping_kids   as "wrappingKids",
+           wrapped_keys    as "wrappedKeys"
     from internal.find_webhook_endpoint(${vendor}, ${endpointKey})`.execute(lookup)
-  return rows[0]
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { tenantId, endpointId, mode, shopDomain } = row
+  return {
+    tenantId,
+    endpointId,
+    mode,
+    shopDomain,
+    secrets: row.secretIds.map((secretId, index) => ({
+      secretId,
+      keyVersion: row.secretVersions[index] as number,
+      sealed: row.sealedSecrets[index] as Buffer,
+    })),
+    keys: row.keyVersions.map((version, index) => ({
+      tenantId,
+      version,
+      wrappingKid: row.wrappingKids[index] as string,
+      wrappedKey: row.wrappedKeys[index] as Buffer,
+    })),
+  }
+}
+
+/** All secrets of the tenant that an older data key than `version` sealed. As app_rw. */
+export function listSecretsBefore(
+  tx: Tx,
+  tenantId: string,
+  version: number,
+): Promise<(SealedSecret & { endpointId: string })[]> {
+  return tx
+    .selectFrom('webhook_secrets')
+    .select(['endpoint_id as endpointId', 'secret_id as secretId', 'key_version as keyVersion', 'sealed'])
+    .where('tenant_id', '=', tenantId)
+    .where('key_version', '<', version)
+    .execute()
+}
+
+/** False when another process was faster. */
+export async function setSealedSecret(
+  tx: Tx,
+  secret: SealedSecret & { tenantId: string; endpointId: string },
+  oldKeyVersion: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('webhook_secrets')
+    .set({ key_version: secret.keyVersion, sealed: secret.sealed })
+    .where('tenant_id', '=', secret.tenantId)
+    .where('endpoint_id', '=', secret.endpointId)
+    .where('secret_id', '=', secret.secretId)
+    .where('key_version', '=', oldKeyVersion)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
 }
 
 export interface NewEndpoint {

@@ -3,8 +3,14 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { requestRecomputeOf } from '../attribution/service.ts'
 import type { Principal, RequestContext, TenantContext, Vendor } from '../context.ts'
 import { isConstraintError } from '../db/errors.ts'
-import { inTenant } from '../db/tenant.ts'
-import { identityHasher, openWebhookSecret, sealWebhookSecret, unwrapTenantKey } from '../secrets/keyring.ts'
+import { inTenant, type Tx } from '../db/tenant.ts'
+import {
+  identityHasher,
+  openWebhookSecret,
+  sealWebhookSecret,
+  type TenantKey,
+  unwrapTenantKey,
+} from '../secrets/keyring.ts'
 import { getTenantKey } from '../tenants/queries.ts'
 import { findPersonalData } from './personal-data.ts'
 import {
@@ -16,8 +22,10 @@ import {
   insertLedgerEntry,
   insertOrderFact,
   insertSecret,
+  listSecretsBefore,
   recordDeadEvent,
   type StoredEvent,
+  setSealedSecret,
 } from './queries.ts'
 import { vendors } from './vendors/index.ts'
 import { DeadDelivery, type Delivery, type Fact } from './vendors/vendor.ts'
@@ -81,21 +89,67 @@ export async function authenticateDelivery(
       ? await findEndpoint(ctx.db.main.lookup, vendor, endpointKey)
       : undefined
   const opened = endpoint === undefined ? undefined : open(ctx, endpoint)
-  const secrets = opened?.secrets ?? [DECOY_SECRET]
+  const secrets = opened?.secrets.map(({ secret }) => secret) ?? [DECOY_SECRET]
   const isSigned = vendors[vendor].verify({ rawBody, headers, secrets, now: ctx.clock() })
   if (!isSigned || endpoint === undefined || opened === undefined) return null
+  await sealAgain(ctx, endpoint, opened)
   const { tenantId, endpointId, mode, shopDomain } = endpoint
   return { kind: 'webhook', tenantId, endpointId, vendor, mode, shopDomain, identityOf: opened.identityOf }
 }
 
-function open(ctx: RequestContext, endpoint: EndpointRow) {
-  const { tenantId, keyVersion: version, wrappingKid, wrappedKey } = endpoint
-  const tenantKey = unwrapTenantKey(ctx.keys, { tenantId, version, wrappingKid, wrappedKey })
-  const identity = identityHasher(tenantKey)
+interface OpenedEndpoint {
+  secrets: { secretId: string; keyVersion: number; secret: string }[]
+  newestKey: TenantKey
+  identityOf: (visitorId: string) => string
+}
+
+function open(ctx: RequestContext, { endpointId, secrets, keys }: EndpointRow): OpenedEndpoint {
+  const tenantKeys = keys.map((wrapped) => unwrapTenantKey(ctx.keys, wrapped))
+  const keyOf = (version: number) => tenantKeys.find((key) => key.version === version) as TenantKey
+  const identity = identityHasher(tenantKeys[0] as TenantKey)
   return {
-    secrets: endpoint.sealedSecrets.map((sealed) => openWebhookSecret(tenantKey, endpoint.endpointId, sealed)),
+    secrets: secrets.map(({ secretId, keyVersion, sealed }) => ({
+      secretId,
+      keyVersion,
+      secret: openWebhookSecret(keyOf(keyVersion), endpointId, sealed),
+    })),
+    newestKey: tenantKeys.at(-1) as TenantKey,
     identityOf: (visitorId: string) => identity(visitorId).toString('hex'),
   }
+}
+
+/** After a rotation, once per secret: the newest data key seals what an older one had. A failure waits for the next delivery. */
+async function sealAgain(
+  ctx: RequestContext,
+  { tenantId, endpointId }: EndpointRow,
+  opened: OpenedEndpoint,
+): Promise<void> {
+  const { newestKey, secrets } = opened
+  const old = secrets.filter(({ keyVersion }) => keyVersion < newestKey.version)
+  if (old.length === 0) return
+  try {
+    await inTenant(ctx.db.main, { tenantId, correlationId: ctx.correlationId }, async (tx) => {
+      for (const { secretId, keyVersion, secret } of old) {
+        const sealed = sealWebhookSecret(newestKey, endpointId, secret)
+        await setSealedSecret(tx, { tenantId, endpointId, secretId, keyVersion: newestKey.version, sealed }, keyVersion)
+      }
+    })
+  } catch (error) {
+    ctx.log.warn({ err: error, tenantId, endpointId }, 'a webhook secret could not be sealed under the newest key')
+  }
+}
+
+/** Seals every secret of the tenant under the newest data key; how many there were. For `skeldir admin` (app_rw). */
+export async function sealAllAgain(tx: Tx, tenantKeys: readonly TenantKey[]): Promise<number> {
+  const newest = tenantKeys.at(-1) as TenantKey
+  const { tenantId } = newest
+  const old = await listSecretsBefore(tx, tenantId, newest.version)
+  for (const { endpointId, secretId, keyVersion, sealed } of old) {
+    const key = tenantKeys.find(({ version }) => version === keyVersion) as TenantKey
+    const again = sealWebhookSecret(newest, endpointId, openWebhookSecret(key, endpointId, sealed))
+    await setSealedSecret(tx, { tenantId, endpointId, secretId, keyVersion: newest.version, sealed: again }, keyVersion)
+  }
+  return old.length
 }
 
 export interface DeliveryResult {
