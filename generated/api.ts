@@ -373,7 +373,7 @@ export interface paths {
         put?: never;
         /**
          * Revoke the tokens of a member
-         * @description Makes every token invalid that the member got in this tenant until `tokens_invalid_before`, access and refresh tokens alike, on all processes within seconds. The cutoff never moves back: of the old and the new one, the later holds. A user who is not a member of the tenant is answered 404. For admins.
+         * @description Makes every token invalid that the member got in this tenant until `tokens_invalid_before`, access and refresh tokens alike, and ends the sessions opened until then with whatever they got later; on all processes within a second. The cutoff never moves back: of the old and the new one, the later holds. A user who is not a member of the tenant is answered 404. For admins.
          */
         post: operations["adminRevokeTokensBefore"];
         delete?: never;
@@ -393,7 +393,7 @@ export interface paths {
         put?: never;
         /**
          * Accept an invitation to a tenant
-         * @description Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has no account yet chooses the password here; who has one gives the password of that account. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by address.
+         * @description Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has no account yet chooses the password here; who has one gives the password of that account, and a wrong one is answered 401. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by address and by account.
          */
         post: operations["acceptInvite"];
         delete?: never;
@@ -413,7 +413,7 @@ export interface paths {
         put?: never;
         /**
          * Log in with e-mail address and password
-         * @description Exchanges an e-mail address and a password for an access token of one tenant. A user of several tenants names one by its slug; without it the answer is 409. An unknown address, a wrong password and a foreign tenant get the same 401. Public.
+         * @description Opens a session in one tenant: an access token, and a refresh token for the next one. A user of several tenants names one by its slug; without it the answer is 409. An unknown address, a wrong password and a foreign tenant get the same 401. After some failures in a row the account has to wait, longer each time and at most 15 minutes, and so has the caller's address after many in a minute; meanwhile the right password too is answered 429, and unknown accounts wait alike. Public.
          */
         post: operations["login"];
         delete?: never;
@@ -453,7 +453,7 @@ export interface paths {
         put?: never;
         /**
          * Change one's own password
-         * @description Sets a new password for the caller's account and ends all of its other sessions, in every tenant; the session of this request goes on. A wrong current password is answered 422, not 401, since the access token is valid. For every role.
+         * @description Sets a new password for the caller's account and ends all of its other sessions, in every tenant; the session of this request goes on. A wrong current password is answered 422, not 401, since the access token is valid; after some of them in a row the answer is 429 for a while. For every role.
          */
         post: operations["changePassword"];
         delete?: never;
@@ -531,7 +531,7 @@ export interface paths {
         };
         /**
          * Verify an access token
-         * @description Says whose access token the request carries and until when it is valid. For every role.
+         * @description Says whose access token the request carries and until when it is valid. While it cannot be known which tokens are revoked, the answer is 503. For every role.
          */
         get: operations["verifyToken"];
         put?: never;
@@ -1281,7 +1281,7 @@ export interface paths {
         head?: never;
         /**
          * Change settings of the tenant
-         * @description Replaces each setting that the body names, as a whole; the others stay. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue definition or other channel rules get the next version, which holds for what is calculated from then on; each figure names the versions that it was calculated with. For admins.
+         * @description Replaces each setting that the body names, as a whole; the others stay, and what equals the stored value changes nothing. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue definition or other channel rules get the next version, which holds for what is calculated from then on; each figure names the versions that it was calculated with. Another reporting currency converts nothing: amounts keep the currency in which they were taken, and reports that name no other show those in the new one, the rest apart. For admins.
          */
         patch: operations["updateTenantSettings"];
         trace?: never;
@@ -1301,7 +1301,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description Makes a key for the `X-Skeldir-Tenant-Key` header of the tenant's servers. Only its hash is kept, so the answer is the only place that shows the key. A key with the scope `events:collect` is publishable: it may stand in a web page, has no other scope, and can do nothing but add touchpoints by `collectBrowserTouchpoints`. For admins.
+         * @description Makes a key for the `X-Skeldir-Tenant-Key` header of the tenant's servers. Only its hash is kept, so the answer is the only place that shows the key. A key with the scope `events:collect` is publishable: it may stand in a web page, has no other scope, and can do nothing but add touchpoints by `collectBrowserTouchpoints`. To exchange a key without a gap, name the old one in `replaces`: both work until the overlap ends. For admins.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -1322,7 +1322,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description The key stops working on all processes within seconds; it stays in the list. A key that was revoked before is answered 404. For admins.
+         * @description The key stops working on all processes within a second; it stays in the list. A key that was revoked before is answered 404. For admins.
          */
         delete: operations["revokeApiKey"];
         options?: never;
@@ -2023,7 +2023,7 @@ export interface components {
             key_id: string;
             /**
              * Format: date-time
-             * @description When the key was last used, to the minute; null before its first use.
+             * @description The minute in which the key was last used, some seconds late; null before its first use.
              */
             last_used_at: string | null;
             name: string;
@@ -2043,6 +2043,16 @@ export interface components {
         };
         /** @description The first characters of the key, to recognise it by. */
         ApiKeyPrefix: string;
+        /** @description The key that the new one takes over from. */
+        ApiKeyReplacement: {
+            /**
+             * Format: uuid
+             * @description A key of the tenant that works.
+             */
+            key_id: string;
+            /** @description For how many hours the old key goes on at most; 24 where it is absent. It never lives longer than it would have without this. */
+            overlap_hours?: number;
+        };
         ApiKeyRequest: {
             /**
              * Format: date-time
@@ -2051,6 +2061,7 @@ export interface components {
             expires_at?: string;
             /** @description For people; need not be unique. */
             name: string;
+            replaces?: components["schemas"]["ApiKeyReplacement"];
             scopes: components["schemas"]["ApiKeyScopes"];
         };
         /** @description What the key may do. `events:collect` stands alone. */
@@ -2344,7 +2355,7 @@ export interface components {
             /** @description How often they were drawn. */
             replicates: number;
         } | null;
-        /** @description `<kind of thing>.<what happened>`. New actions may come with any release. */
+        /** @description `<kind of thing>.<what happened>`, such as `settings.updated`, `member.invited`, `member.joined`, `member.role_changed`, `member.removed`, `api_key.created`, `api_key.revoked`, `user.password_changed` or `webhook_endpoint.created`. New actions may come with any release. */
         AuditAction: string;
         AuditActor: {
             /**
@@ -3536,7 +3547,7 @@ export interface components {
          */
         InvestigationState: "queued" | "running" | "in_review" | "completed" | "cancelled" | "failed" | "timed_out";
         InviteAcceptance: {
-            /** @description The password of the new account, or of the account that the invited address has already. */
+            /** @description The password of the account that the invited address has already; or that of the new one: at least 12 characters of any kind, not the e-mail address, and none of the passwords that are guessed first. */
             password: string;
             /** @description The invitation's token, as `inviteMember` gave it. */
             token: string;
@@ -3551,7 +3562,7 @@ export interface components {
             role: components["schemas"]["Role"];
             /**
              * Format: uuid
-             * @description The user that the person will be.
+             * @description The user that the person will be; the same for each invitation of an address.
              */
             user_id: string;
         };
@@ -3807,16 +3818,6 @@ export interface components {
             password: string;
             tenant?: components["schemas"]["TenantSlug"];
         };
-        LoginResponse: {
-            /** @description JWT for the `Authorization: Bearer` header. */
-            access_token: string;
-            /** @description Seconds until the token expires. */
-            expires_in: number;
-            tenant: components["schemas"]["LoggedInTenant"];
-            /** @constant */
-            token_type: "Bearer";
-            user: components["schemas"]["LoggedInUser"];
-        };
         /** @description How many days before an order a touchpoint may lie to earn a credit. */
         LookbackDays: number;
         Member: {
@@ -3839,10 +3840,10 @@ export interface components {
             joined_at: string | null;
             role: components["schemas"]["Role"];
             /**
-             * @description Whether the invitation is still open, or the person is a member.
+             * @description Whether the invitation is still open, or the person is a member; `disabled` where an operator has switched off the account of a member, which then cannot log in.
              * @enum {string}
              */
-            status: "invited" | "active";
+            status: "invited" | "active" | "disabled";
             /** Format: uuid */
             user_id: string;
         };
@@ -4076,7 +4077,7 @@ export interface components {
         };
         PasswordChange: {
             current_password: string;
-            /** @description Must differ from the current one. */
+            /** @description Any characters. Not the current one, not the e-mail address, and none of the passwords that are guessed first. */
             new_password: string;
         };
         PasswordChanged: {
@@ -5049,7 +5050,10 @@ export interface components {
             created_at: string;
             /** @description Whether it is the session of this request. */
             current: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it ends unless its tokens are renewed before; at the latest 30 days after the log-in.
+             */
             expires_at: string;
             /**
              * Format: date-time
@@ -5071,7 +5075,7 @@ export interface components {
             expires_in: number;
             /**
              * Format: date-time
-             * @description When the session ends unless it is revoked before; refreshing does not move it.
+             * @description When the session ends at the latest; refreshing does not move it. 14 days without a refresh end it as well.
              */
             refresh_expires_at: string;
             refresh_token: components["schemas"]["RefreshTokenValue"];
@@ -6050,6 +6054,8 @@ export interface components {
              * @description When a setting last changed.
              */
             updated_at: string;
+            /** @description Counts the changes of the settings; the audit log names it. */
+            version: components["schemas"]["SettingVersion"];
         };
         TenantSettings: {
             alert_targets: components["schemas"]["AlertTargets"];
@@ -6938,6 +6944,11 @@ export interface components {
          */
         "Export-Manifest": string;
         /**
+         * @description The answer is the stored one of an earlier request with the same `Idempotency-Key`; nothing was done again.
+         * @example true
+         */
+        "Idempotent-Replayed": "true";
+        /**
          * @description Related addresses (RFC 8288), such as the successor of a deprecated operation.
          * @example </api/v1/revenue/realtime>; rel="successor-version"
          */
@@ -6949,12 +6960,12 @@ export interface components {
         Location: string;
         /**
          * @description What is left of the quota, as a structured list (draft-ietf-httpapi-ratelimit-headers): the name of the policy, `r` the requests that remain, `t` the seconds until the quota is full again. On each authenticated answer, and on 429.
-         * @example "tenant";r=587;t=41
+         * @example "default";r=587;t=2
          */
         RateLimit: string;
         /**
          * @description The quotas that hold for the caller, as a structured list: the name of the policy, `q` the requests that it allows, `w` the seconds of its window.
-         * @example "tenant";q=600;w=60
+         * @example "default";q=600;w=60
          */
         "RateLimit-Policy": string;
         /**
@@ -6969,7 +6980,7 @@ export interface components {
         "Set-Cookie": string;
         /**
          * @description When the operation may be gone, as an HTTP date (RFC 8594).
-         * @example Wed, 30 Jun 2027 00:00:00 GMT
+         * @example Wed, 30 Jun 2027 23:59:59 GMT
          */
         Sunset: string;
         /**
@@ -7031,6 +7042,8 @@ export interface operations {
             /** @description The channels, the one with the highest revenue first. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -7041,6 +7054,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -7264,6 +7278,8 @@ export interface operations {
             /** @description The order and its credits. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -7275,6 +7291,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -7443,6 +7460,7 @@ export interface operations {
             /** @description The handshake waits for the user. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -7819,6 +7837,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
                  * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
                  * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
                  */
@@ -7836,7 +7859,10 @@ export interface operations {
             /** @description The job is queued. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -7848,9 +7874,11 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -7878,6 +7906,8 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -7889,6 +7919,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -8158,7 +8189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LoginResponse"];
+                    "application/json": components["schemas"]["SessionTokens"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -8177,6 +8208,7 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -8401,6 +8433,8 @@ export interface operations {
             /** @description The token is valid. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -8411,6 +8445,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     createBudgetOptimization: {
@@ -8440,6 +8476,7 @@ export interface operations {
             /** @description The job is queued. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -8698,6 +8735,7 @@ export interface operations {
             /** @description A dry run. Nothing was changed. */
             200: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -8710,6 +8748,7 @@ export interface operations {
             /** @description The dead events are taken and the replay is queued. `Location` lists them with their state. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     /**
                      * @description Path of the list of the dead events that the replay took.
                      * @example /api/dead-events?replay_id=01a1f9c4-5b20-7d31-9e08-4c6f2a7b1d90
@@ -9003,6 +9042,8 @@ export interface operations {
             /** @description Each touchpoint was judged; look at `results` for those that were rejected. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -9017,6 +9058,7 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -9197,6 +9239,7 @@ export interface operations {
             /** @description The job is queued. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9599,6 +9642,7 @@ export interface operations {
             /** @description The job is queued. `Location` is the failed job, which reports what becomes of it. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9777,6 +9821,7 @@ export interface operations {
             /** @description The investigation is queued. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -10269,6 +10314,7 @@ export interface operations {
             /** @description The sync is queued. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -10509,6 +10555,7 @@ export interface operations {
             /** @description The key works at once. */
             201: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -10709,6 +10756,7 @@ export interface operations {
             /** @description The invitation is open. */
             201: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -11067,6 +11115,8 @@ export interface operations {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -11087,6 +11137,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -11146,6 +11197,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description Makes it safe to send the request again: within 24 hours the same key with the same request gets the stored answer, with another request it gets 422, and while the first is at work 409. Each caller has keys of its own.
+                 * @example 0c9b7f04-6a0e-4d4c-8f0e-2a6d1b5c7e31
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
                  * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
                  * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
                  */
@@ -11163,7 +11219,10 @@ export interface operations {
             /** @description The endpoint exists and takes deliveries at once. */
             201: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -11175,9 +11234,11 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["IdempotencyConflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrKeyReused"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -11585,6 +11646,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
@@ -11830,6 +11892,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };

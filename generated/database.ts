@@ -18,12 +18,15 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export type Numeric = ColumnType<string, number | string, number | string>;
+
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface ApiKeys {
   created_at: Generated<Timestamp>;
   expires_at: Timestamp | null;
   key_id: Generated<string>;
+  last_used_at: Timestamp | null;
   name: string;
   prefix: string;
   revoked_at: Timestamp | null;
@@ -87,6 +90,26 @@ export interface AttributionRunTotals {
   tenant_id: string;
 }
 
+export interface AuditLog {
+  action: string;
+  actor_id: string | null;
+  actor_kind: string;
+  changes: Generated<Json>;
+  correlation_id: string;
+  entry_id: Generated<string>;
+  occurred_at: Generated<Timestamp>;
+  target_id: string | null;
+  target_kind: string | null;
+  tenant_id: string;
+}
+
+export interface ChannelRuleVersions {
+  effective_at: Generated<Timestamp>;
+  rules: Generated<Json>;
+  tenant_id: string;
+  version: number;
+}
+
 export interface DeadEvents {
   body_sha256: Buffer;
   class: string;
@@ -103,6 +126,19 @@ export interface DeadEvents {
   vendor: string;
 }
 
+export interface IdempotencyKeys {
+  claim_id: string;
+  claimed_until: Timestamp;
+  effect_at: Timestamp | null;
+  expires_at: Timestamp;
+  key_hash: Buffer;
+  key_version: number | null;
+  operation_id: string;
+  request_hash: Buffer;
+  sealed: Buffer | null;
+  tenant_id: string;
+}
+
 export interface LedgerEntries {
   amount_minor: bigint;
   currency: string;
@@ -116,8 +152,19 @@ export interface LedgerEntries {
   vendor: string;
 }
 
+export interface MemberInvitations {
+  created_at: Generated<Timestamp>;
+  email: string;
+  expires_at: Timestamp;
+  role: string;
+  tenant_id: string;
+  token_hash: Buffer;
+  user_id: string;
+}
+
 export interface Memberships {
   created_at: Generated<Timestamp>;
+  invited_at: Timestamp | null;
   role: string;
   tenant_id: string;
   user_id: string;
@@ -141,10 +188,55 @@ export interface PublishedRuns {
   window_start: Timestamp;
 }
 
+export interface RateLimits {
+  full_at: Generated<Timestamp>;
+  per_minute: number | null;
+  policy: string;
+  tenant_id: string;
+}
+
+export interface RefreshTokens {
+  issued_at: Timestamp;
+  key_version: number | null;
+  rotated_at: Timestamp | null;
+  session_id: string;
+  successor_hash: Buffer | null;
+  tenant_id: string;
+  token_hash: Buffer;
+}
+
+export interface RevenueDefinitions {
+  effective_at: Generated<Timestamp>;
+  includes_shipping: Generated<boolean>;
+  includes_tax: Generated<boolean>;
+  includes_tips: Generated<boolean>;
+  subtracts_discounts: Generated<boolean>;
+  tenant_id: string;
+  version: number;
+}
+
 export interface SchemaMigrations {
   applied_at: Generated<Timestamp>;
   checksum: string;
   name: string;
+}
+
+export interface Sessions {
+  client: string | null;
+  created_at: Timestamp;
+  ended_at: Timestamp | null;
+  expires_at: Timestamp;
+  last_used_at: Timestamp;
+  session_id: string;
+  tenant_id: string;
+  user_id: string;
+}
+
+export interface TenantAlertTargets {
+  key_version: number;
+  sealed: Buffer;
+  tenant_id: string;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface TenantAllowedOrigins {
@@ -164,16 +256,32 @@ export interface TenantKeys {
 
 export interface Tenants {
   created_at: Generated<Timestamp>;
+  lookback_days: Generated<number>;
+  matched_from: Generated<Numeric>;
+  min_completeness: Generated<Numeric>;
+  min_conversions: Generated<number>;
+  minor_from: Generated<Numeric>;
   name: string;
   reporting_currency: string;
+  retention_days: Generated<number>;
+  settings_version: Generated<number>;
+  severe_below: Generated<Numeric>;
   slug: string;
   tenant_id: Generated<string>;
   time_zone: Generated<string>;
+  updated_at: Timestamp | null;
 }
 
 export interface TenantSlugs {
   slug: string;
   tenant_id: string;
+}
+
+export interface TokenCutoffs {
+  not_before: Timestamp;
+  set_at: Timestamp;
+  tenant_id: string;
+  user_id: string;
 }
 
 export interface Touchpoints {
@@ -247,16 +355,26 @@ export interface DB {
   attribution_recompute_jobs: AttributionRecomputeJobs;
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
+  audit_log: AuditLog;
+  channel_rule_versions: ChannelRuleVersions;
   dead_events: DeadEvents;
+  idempotency_keys: IdempotencyKeys;
   ledger_entries: LedgerEntries;
+  member_invitations: MemberInvitations;
   memberships: Memberships;
   order_facts: OrderFacts;
   published_runs: PublishedRuns;
+  rate_limits: RateLimits;
+  refresh_tokens: RefreshTokens;
+  revenue_definitions: RevenueDefinitions;
   schema_migrations: SchemaMigrations;
+  sessions: Sessions;
+  tenant_alert_targets: TenantAlertTargets;
   tenant_allowed_origins: TenantAllowedOrigins;
   tenant_keys: TenantKeys;
   tenant_slugs: TenantSlugs;
   tenants: Tenants;
+  token_cutoffs: TokenCutoffs;
   touchpoints: Touchpoints;
   users: Users;
   webhook_endpoints: WebhookEndpoints;

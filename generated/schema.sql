@@ -12,6 +12,81 @@ create schema public;
 alter schema public owner to pg_database_owner;
 grant usage on schema public to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker, skeldir_control;
 
+create table internal.account_cutoffs (
+  user_id uuid not null,
+  not_before timestamp with time zone not null,
+  kept_session uuid,
+  constraint account_cutoffs_pkey PRIMARY KEY (user_id),
+  constraint account_cutoffs_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE
+);
+alter table internal.account_cutoffs owner to skeldir_owner;
+alter table internal.account_cutoffs enable row level security;
+alter table internal.account_cutoffs force row level security;
+create policy by_control on internal.account_cutoffs as permissive for all to skeldir_control
+  using (true)
+  with check (true);
+grant delete, insert, select, update on internal.account_cutoffs to skeldir_control;
+
+create table internal.address_limits (
+  subject bytea not null,
+  full_at timestamp with time zone not null,
+  constraint address_limits_pkey PRIMARY KEY (subject),
+  constraint address_limits_subject_check CHECK ((octet_length(subject) = 32))
+) with (fillfactor=50);
+alter table internal.address_limits owner to skeldir_owner;
+CREATE INDEX address_limits_full_idx ON internal.address_limits USING btree (full_at);
+alter table internal.address_limits enable row level security;
+alter table internal.address_limits force row level security;
+create policy by_control on internal.address_limits as permissive for all to skeldir_control
+  using (true)
+  with check (true);
+grant delete, insert, select, update on internal.address_limits to skeldir_control;
+
+create table internal.login_attempts (
+  subject bytea not null,
+  failures integer not null,
+  started_at timestamp with time zone not null,
+  failed_at timestamp with time zone not null,
+  blocked_until timestamp with time zone,
+  constraint login_attempts_pkey PRIMARY KEY (subject),
+  constraint login_attempts_failures_check CHECK ((failures >= 1)),
+  constraint login_attempts_subject_check CHECK ((octet_length(subject) = 32))
+);
+alter table internal.login_attempts owner to skeldir_owner;
+CREATE INDEX login_attempts_failed_idx ON internal.login_attempts USING btree (failed_at);
+alter table internal.login_attempts enable row level security;
+alter table internal.login_attempts force row level security;
+create policy by_control on internal.login_attempts as permissive for all to skeldir_control
+  using (true)
+  with check (true);
+grant delete, insert, select, update on internal.login_attempts to skeldir_control;
+
+create table internal.token_revocations (
+  revocation_id uuid not null default gen_random_uuid(),
+  subject bytea not null,
+  standing text,
+  not_before timestamp with time zone,
+  kept bytea,
+  xact xid8 not null default pg_current_xact_id(),
+  recorded_at timestamp with time zone not null default clock_timestamp(),
+  constraint token_revocations_pkey PRIMARY KEY (revocation_id),
+  constraint token_revocations_check CHECK (((standing IS NOT NULL) OR (not_before IS NOT NULL))),
+  constraint token_revocations_kept_check CHECK ((octet_length(kept) = 32)),
+  constraint token_revocations_standing_check CHECK (((length(standing) >= 1) AND (length(standing) <= 20))),
+  constraint token_revocations_subject_check CHECK ((octet_length(subject) = 32))
+);
+alter table internal.token_revocations owner to skeldir_owner;
+CREATE INDEX token_revocations_recorded_idx ON internal.token_revocations USING btree (recorded_at);
+CREATE INDEX token_revocations_subject_idx ON internal.token_revocations USING btree (subject);
+CREATE INDEX token_revocations_xact_idx ON internal.token_revocations USING btree (xact);
+alter table internal.token_revocations enable row level security;
+alter table internal.token_revocations force row level security;
+create policy by_control on internal.token_revocations as permissive for all to skeldir_control
+  using (true)
+  with check (true);
+CREATE TRIGGER announce AFTER INSERT ON internal.token_revocations FOR EACH STATEMENT EXECUTE FUNCTION internal.announce_revocation();
+grant delete, insert, select, update on internal.token_revocations to skeldir_control;
+
 create table public.api_keys (
   tenant_id uuid not null,
   key_id uuid not null default gen_random_uuid(),
@@ -22,9 +97,11 @@ create table public.api_keys (
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
   constraint api_keys_pkey PRIMARY KEY (tenant_id, key_id),
   constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  constraint api_keys_publishable_check CHECK (((NOT ('events:collect'::text = ANY (scopes))) OR (cardinality(scopes) = 1))),
   constraint api_keys_scopes_check CHECK (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 20))),
   constraint api_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
 );
@@ -40,8 +117,8 @@ create policy open_to_runtime on public.api_keys as permissive for all to app_rw
 create policy tenant_only on public.api_keys as restrictive for all to app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select on public.api_keys to app_rw;
-grant select (created_at, expires_at, key_id, name, prefix, revoked_at, scopes, tenant_id) on public.api_keys to app_user;
+grant insert (expires_at, name, prefix, scopes, secret_hash, tenant_id), select (created_at, expires_at, key_id, last_used_at, name, prefix, revoked_at, scopes, tenant_id), update (expires_at, last_used_at, revoked_at) on public.api_keys to app_user;
+grant insert, select, update (expires_at, last_used_at, revoked_at) on public.api_keys to app_rw;
 grant select on public.api_keys to skeldir_control;
 
 create table public.attribution_credits (
@@ -177,6 +254,68 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_runs F
 grant insert, select on public.attribution_runs to app_worker;
 grant select on public.attribution_runs to app_ro, app_user;
 
+create table public.audit_log (
+  tenant_id uuid not null,
+  entry_id uuid not null default gen_random_uuid(),
+  occurred_at timestamp with time zone not null default clock_timestamp(),
+  actor_kind text not null,
+  actor_id uuid,
+  action text not null,
+  target_kind text,
+  target_id text,
+  correlation_id uuid not null,
+  changes jsonb not null default '[]'::jsonb,
+  constraint audit_log_pkey PRIMARY KEY (tenant_id, entry_id),
+  constraint audit_log_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint audit_log_action_check CHECK ((action ~ '^[a-z][a-z_]{0,30}\.[a-z][a-z_]{0,31}$'::text)),
+  constraint audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['user'::text, 'key'::text, 'operator'::text, 'system'::text]))),
+  constraint audit_log_changes_check CHECK (((jsonb_typeof(changes) = 'array'::text) AND (jsonb_array_length(changes) <= 100))),
+  constraint audit_log_check CHECK (((actor_id IS NOT NULL) = (actor_kind = ANY (ARRAY['user'::text, 'key'::text])))),
+  constraint audit_log_check1 CHECK (((target_kind IS NULL) = (target_id IS NULL))),
+  constraint audit_log_target_id_check CHECK (((length(target_id) >= 1) AND (length(target_id) <= 255))),
+  constraint audit_log_target_kind_check CHECK ((target_kind ~ '^[a-z][a-z_]{0,63}$'::text))
+);
+alter table public.audit_log owner to skeldir_owner;
+CREATE INDEX audit_log_newest_idx ON public.audit_log USING btree (tenant_id, occurred_at DESC, entry_id DESC);
+alter table public.audit_log enable row level security;
+alter table public.audit_log force row level security;
+create policy open_to_runtime on public.audit_log as permissive for all to app_ingest, app_retention, app_rw, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.audit_log as restrictive for all to app_ingest, app_retention, app_rw, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_log FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.audit_log FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert on public.audit_log to app_ingest, app_retention, app_worker;
+grant insert, select on public.audit_log to app_rw, app_user;
+
+create table public.channel_rule_versions (
+  tenant_id uuid not null,
+  version integer not null,
+  effective_at timestamp with time zone not null default now(),
+  rules jsonb not null default '[]'::jsonb,
+  constraint channel_rule_versions_pkey PRIMARY KEY (tenant_id, version),
+  constraint channel_rule_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint channel_rule_versions_rules_check CHECK (((jsonb_typeof(rules) = 'array'::text) AND (jsonb_array_length(rules) <= 200))),
+  constraint channel_rule_versions_version_check CHECK ((version >= 1))
+);
+alter table public.channel_rule_versions owner to skeldir_owner;
+alter table public.channel_rule_versions enable row level security;
+alter table public.channel_rule_versions force row level security;
+create policy open_to_runtime on public.channel_rule_versions as permissive for all to app_ro, app_rw, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.channel_rule_versions as restrictive for all to app_ro, app_rw, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.channel_rule_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.channel_rule_versions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.channel_rule_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert, select on public.channel_rule_versions to app_rw, app_user;
+grant select on public.channel_rule_versions to app_ro, app_worker;
+
 create table public.dead_events (
   tenant_id uuid not null,
   dead_event_id uuid not null default gen_random_uuid(),
@@ -219,6 +358,39 @@ CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_events FOR EAC
 grant insert, select (body_sha256, code, dead_event_id, tenant_id, vendor) on public.dead_events to app_ingest;
 grant select on public.dead_events to app_ro, app_user, app_worker;
 
+create table public.idempotency_keys (
+  tenant_id uuid not null,
+  key_hash bytea not null,
+  operation_id text not null,
+  request_hash bytea not null,
+  claim_id uuid not null,
+  claimed_until timestamp with time zone not null,
+  effect_at timestamp with time zone,
+  key_version integer,
+  sealed bytea,
+  expires_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key_hash),
+  constraint idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint idempotency_keys_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version),
+  constraint idempotency_keys_check CHECK (((key_version IS NULL) = (sealed IS NULL))),
+  constraint idempotency_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint idempotency_keys_operation_id_check CHECK ((operation_id ~ '^[a-z][A-Za-z0-9]{0,99}$'::text)),
+  constraint idempotency_keys_request_hash_check CHECK ((octet_length(request_hash) = 32))
+);
+alter table public.idempotency_keys owner to skeldir_owner;
+CREATE INDEX idempotency_keys_expires_idx ON public.idempotency_keys USING btree (tenant_id, expires_at);
+alter table public.idempotency_keys enable row level security;
+alter table public.idempotency_keys force row level security;
+create policy open_to_runtime on public.idempotency_keys as permissive for all to app_ingest, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.idempotency_keys as restrictive for all to app_ingest, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (claim_id, claimed_until, effect_at, expires_at, key_version, operation_id, request_hash, sealed) on public.idempotency_keys to app_user;
+grant delete, select (expires_at, tenant_id) on public.idempotency_keys to app_worker;
+grant select (claim_id, key_hash, tenant_id), update (effect_at) on public.idempotency_keys to app_ingest;
+
 create table public.ledger_entries (
   tenant_id uuid not null,
   entry_key text not null,
@@ -258,11 +430,43 @@ CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.ledger_entries FOR 
 grant insert, select (amount_minor, currency, entry_key, order_key, tenant_id) on public.ledger_entries to app_ingest;
 grant select on public.ledger_entries to app_ro, app_user, app_worker;
 
+create table public.member_invitations (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  email text not null,
+  role text not null,
+  token_hash bytea not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint member_invitations_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint member_invitations_tenant_id_email_key UNIQUE (tenant_id, email),
+  constraint member_invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint member_invitations_check CHECK ((expires_at > created_at)),
+  constraint member_invitations_email_check CHECK (((email = lower(email)) AND ((length(email) >= 3) AND (length(email) <= 254)))),
+  constraint member_invitations_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'manager'::text, 'admin'::text]))),
+  constraint member_invitations_token_hash_check CHECK ((octet_length(token_hash) = 32))
+);
+alter table public.member_invitations owner to skeldir_owner;
+CREATE INDEX member_invitations_token_idx ON public.member_invitations USING btree (token_hash);
+alter table public.member_invitations enable row level security;
+alter table public.member_invitations force row level security;
+create policy lookup_by_control on public.member_invitations as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.member_invitations as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.member_invitations as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.member_invitations to app_rw, app_user;
+grant select on public.member_invitations to skeldir_control;
+
 create table public.memberships (
   tenant_id uuid not null,
   user_id uuid not null,
   role text not null,
   created_at timestamp with time zone not null default now(),
+  invited_at timestamp with time zone,
   constraint memberships_pkey PRIMARY KEY (tenant_id, user_id),
   constraint memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id),
@@ -280,8 +484,9 @@ create policy open_to_runtime on public.memberships as permissive for all to app
 create policy tenant_only on public.memberships as restrictive for all to app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select on public.memberships to app_rw;
-grant select on public.memberships to app_user, skeldir_control;
+CREATE TRIGGER revoke_tokens AFTER INSERT OR DELETE OR UPDATE OF role ON public.memberships FOR EACH ROW EXECUTE FUNCTION internal.revoke_by_membership();
+grant delete, insert, select, update (role) on public.memberships to app_rw, app_user;
+grant select on public.memberships to skeldir_control;
 
 create table public.order_facts (
   tenant_id uuid not null,
@@ -338,6 +543,85 @@ create policy tenant_only on public.published_runs as restrictive for all to app
 grant insert, select, update on public.published_runs to app_worker;
 grant select on public.published_runs to app_ro, app_user;
 
+create table public.rate_limits (
+  tenant_id uuid not null,
+  policy text not null,
+  per_minute integer,
+  full_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint rate_limits_pkey PRIMARY KEY (tenant_id, policy),
+  constraint rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint rate_limits_per_minute_check CHECK (((per_minute >= 1) AND (per_minute <= 10000000))),
+  constraint rate_limits_policy_check CHECK ((policy ~ '^[a-z][a-z0-9_-]{0,31}$'::text))
+) with (fillfactor=50);
+alter table public.rate_limits owner to skeldir_owner;
+alter table public.rate_limits enable row level security;
+alter table public.rate_limits force row level security;
+create policy open_to_runtime on public.rate_limits as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.rate_limits as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert (per_minute, policy, tenant_id), select, update (per_minute) on public.rate_limits to app_rw;
+grant insert (policy, tenant_id), select, update (full_at) on public.rate_limits to app_user;
+
+create table public.refresh_tokens (
+  tenant_id uuid not null,
+  token_hash bytea not null,
+  session_id uuid not null,
+  issued_at timestamp with time zone not null,
+  rotated_at timestamp with time zone,
+  successor_hash bytea,
+  key_version integer,
+  constraint refresh_tokens_pkey PRIMARY KEY (tenant_id, token_hash),
+  constraint refresh_tokens_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES public.sessions(tenant_id, session_id) ON DELETE CASCADE,
+  constraint refresh_tokens_check CHECK ((((rotated_at IS NULL) = (successor_hash IS NULL)) AND ((rotated_at IS NULL) = (key_version IS NULL)))),
+  constraint refresh_tokens_successor_hash_check CHECK ((octet_length(successor_hash) = 32)),
+  constraint refresh_tokens_token_hash_check CHECK ((octet_length(token_hash) = 32))
+);
+alter table public.refresh_tokens owner to skeldir_owner;
+CREATE INDEX refresh_tokens_hash_idx ON public.refresh_tokens USING btree (token_hash);
+CREATE INDEX refresh_tokens_session_idx ON public.refresh_tokens USING btree (tenant_id, session_id);
+CREATE UNIQUE INDEX refresh_tokens_current_key ON public.refresh_tokens USING btree (tenant_id, session_id) WHERE (rotated_at IS NULL);
+alter table public.refresh_tokens enable row level security;
+alter table public.refresh_tokens force row level security;
+create policy lookup_by_control on public.refresh_tokens as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.refresh_tokens as permissive for all to app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.refresh_tokens as restrictive for all to app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (key_version, rotated_at, successor_hash) on public.refresh_tokens to app_user;
+grant select on public.refresh_tokens to skeldir_control;
+
+create table public.revenue_definitions (
+  tenant_id uuid not null,
+  version integer not null,
+  effective_at timestamp with time zone not null default now(),
+  includes_tax boolean not null default true,
+  includes_shipping boolean not null default true,
+  includes_tips boolean not null default true,
+  subtracts_discounts boolean not null default true,
+  constraint revenue_definitions_pkey PRIMARY KEY (tenant_id, version),
+  constraint revenue_definitions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint revenue_definitions_version_check CHECK ((version >= 1))
+);
+alter table public.revenue_definitions owner to skeldir_owner;
+alter table public.revenue_definitions enable row level security;
+alter table public.revenue_definitions force row level security;
+create policy open_to_runtime on public.revenue_definitions as permissive for all to app_ro, app_rw, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.revenue_definitions as restrictive for all to app_ro, app_rw, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.revenue_definitions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.revenue_definitions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.revenue_definitions to app_rw, app_user;
+grant select on public.revenue_definitions to app_ro, app_worker;
+
 create table public.schema_migrations (
   name text not null,
   checksum text not null,
@@ -349,6 +633,58 @@ alter table public.schema_migrations owner to skeldir_owner;
 grant insert, select on public.schema_migrations to skeldir_migrator;
 grant select on public.schema_migrations to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker;
 comment on table public.schema_migrations is 'Which files of migrations/ this database has. Written by the migrator only.';
+
+create table public.sessions (
+  tenant_id uuid not null,
+  session_id uuid not null,
+  user_id uuid not null,
+  client text,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint sessions_pkey PRIMARY KEY (tenant_id, session_id),
+  constraint sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id),
+  constraint sessions_client_check CHECK (((length(client) >= 1) AND (length(client) <= 100)))
+);
+alter table public.sessions owner to skeldir_owner;
+CREATE INDEX sessions_account_idx ON public.sessions USING btree (user_id);
+CREATE INDEX sessions_user_idx ON public.sessions USING btree (tenant_id, user_id, last_used_at DESC);
+alter table public.sessions enable row level security;
+alter table public.sessions force row level security;
+create policy lookup_by_control on public.sessions as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.sessions as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.sessions as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (ended_at, last_used_at) on public.sessions to app_user;
+grant select on public.sessions to skeldir_control;
+grant select, update (ended_at) on public.sessions to app_rw;
+
+create table public.tenant_alert_targets (
+  tenant_id uuid not null,
+  key_version integer not null,
+  sealed bytea not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint tenant_alert_targets_pkey PRIMARY KEY (tenant_id),
+  constraint tenant_alert_targets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint tenant_alert_targets_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version)
+);
+alter table public.tenant_alert_targets owner to skeldir_owner;
+alter table public.tenant_alert_targets enable row level security;
+alter table public.tenant_alert_targets force row level security;
+create policy open_to_runtime on public.tenant_alert_targets as permissive for all to app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.tenant_alert_targets as restrictive for all to app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (key_version, sealed, updated_at) on public.tenant_alert_targets to app_user;
+grant select on public.tenant_alert_targets to app_worker;
 
 create table public.tenant_allowed_origins (
   tenant_id uuid not null,
@@ -373,8 +709,8 @@ create policy open_to_runtime on public.tenant_allowed_origins as permissive for
 create policy tenant_only on public.tenant_allowed_origins as restrictive for all to app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant delete, insert, select on public.tenant_allowed_origins to app_rw;
-grant select on public.tenant_allowed_origins to app_user, skeldir_control;
+grant delete, insert, select on public.tenant_allowed_origins to app_rw, app_user;
+grant select on public.tenant_allowed_origins to skeldir_control;
 
 create table public.tenant_keys (
   tenant_id uuid not null,
@@ -424,10 +760,28 @@ create table public.tenants (
   reporting_currency text not null,
   time_zone text not null default 'UTC'::text,
   created_at timestamp with time zone not null default now(),
+  settings_version integer not null default 1,
+  updated_at timestamp with time zone,
+  lookback_days integer not null default 30,
+  retention_days integer not null default 730,
+  matched_from numeric not null default 0.9,
+  minor_from numeric not null default 0.75,
+  severe_below numeric not null default 0.5,
+  min_completeness numeric not null default 0.9,
+  min_conversions integer not null default 30,
   constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_lookback_days_check CHECK (((lookback_days >= 1) AND (lookback_days <= 365))),
+  constraint tenants_matched_from_check CHECK (((matched_from >= (0)::numeric) AND (matched_from <= (1)::numeric))),
+  constraint tenants_min_completeness_check CHECK (((min_completeness >= (0)::numeric) AND (min_completeness <= (1)::numeric))),
+  constraint tenants_min_conversions_check CHECK (((min_conversions >= 0) AND (min_conversions <= 1000000))),
+  constraint tenants_minor_from_check CHECK (((minor_from >= (0)::numeric) AND (minor_from <= (1)::numeric))),
   constraint tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
   constraint tenants_reporting_currency_check CHECK ((reporting_currency ~ '^[A-Z]{3}$'::text)),
+  constraint tenants_retention_days_check CHECK (((retention_days >= 30) AND (retention_days <= 3650))),
+  constraint tenants_settings_version_check CHECK ((settings_version >= 1)),
+  constraint tenants_severe_below_check CHECK (((severe_below >= (0)::numeric) AND (severe_below <= (1)::numeric))),
   constraint tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+  constraint tenants_thresholds_check CHECK (((severe_below < minor_from) AND (minor_from < matched_from))),
   constraint tenants_time_zone_check CHECK (((length(time_zone) >= 1) AND (length(time_zone) <= 64)))
 );
 alter table public.tenants owner to skeldir_owner;
@@ -441,8 +795,29 @@ create policy open_to_runtime on public.tenants as permissive for all to app_ing
 create policy tenant_only on public.tenants as restrictive for all to app_ingest, app_ro, app_rw, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select on public.tenants to app_rw;
-grant select on public.tenants to app_ingest, app_ro, app_user, app_worker, skeldir_control;
+grant insert, select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_rw;
+grant select on public.tenants to app_ingest, app_ro, app_worker, skeldir_control;
+grant select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_user;
+
+create table public.token_cutoffs (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  not_before timestamp with time zone not null,
+  set_at timestamp with time zone not null,
+  constraint token_cutoffs_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint token_cutoffs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint token_cutoffs_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id)
+);
+alter table public.token_cutoffs owner to skeldir_owner;
+alter table public.token_cutoffs enable row level security;
+alter table public.token_cutoffs force row level security;
+create policy open_to_runtime on public.token_cutoffs as permissive for all to app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.token_cutoffs as restrictive for all to app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update (not_before, set_at) on public.token_cutoffs to app_rw, app_user;
 
 create table public.touchpoints (
   tenant_id uuid not null,
@@ -498,13 +873,23 @@ create table public.users (
 alter table public.users owner to skeldir_owner;
 alter table public.users enable row level security;
 alter table public.users force row level security;
+create policy join_by_invitation on public.users as permissive for insert to app_user
+  with check ((EXISTS ( SELECT
+   FROM public.member_invitations i
+  WHERE ((i.user_id = users.user_id) AND (i.email = users.email)))));
 create policy lookup_by_control on public.users as permissive for select to skeldir_control
   using (true);
+create policy password_by_control on public.users as permissive for update to skeldir_control
+  using (true)
+  with check (true);
 create policy provisioning on public.users as permissive for all to app_rw
   using (true)
   with check (true);
-grant insert, select on public.users to app_rw;
-grant select on public.users to skeldir_control;
+CREATE TRIGGER end_sessions AFTER UPDATE OF password_hash ON public.users FOR EACH ROW WHEN ((CURRENT_USER <> 'skeldir_control'::name)) EXECUTE FUNCTION internal.end_sessions_with_password();
+CREATE TRIGGER revoke_tokens AFTER DELETE OR UPDATE OF status ON public.users FOR EACH ROW EXECUTE FUNCTION internal.revoke_by_account();
+grant insert (email, password_hash, user_id) on public.users to app_user;
+grant insert, select, update (password_hash, status) on public.users to app_rw;
+grant select, update (password_hash) on public.users to skeldir_control;
 
 create table public.webhook_endpoints (
   tenant_id uuid not null,
@@ -623,6 +1008,103 @@ create policy ask on public.worker_probes as permissive for all to app_user
 grant delete, select, update (answered_at, worker_id) on public.worker_probes to app_worker;
 grant insert (probe_id), select on public.worker_probes to app_user;
 
+CREATE OR REPLACE FUNCTION internal.admit_account(who bytea, at timestamp with time zone, allowed integer, max_seconds integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  until timestamptz;
+  is_counted boolean;
+begin
+  delete from internal.login_attempts as d
+  where d.subject in (
+    select o.subject from internal.login_attempts as o
+    where o.failed_at < at - interval '1 day' order by o.failed_at limit 20 for update skip locked
+  );
+  insert into internal.login_attempts as a (subject, failures, started_at, failed_at) values (who, 1, at, at)
+  on conflict (subject) do update
+  set (failures, started_at, failed_at, blocked_until) = (
+    select n.failures, n.started_at, at,
+           case when n.failures >= allowed
+                then at + make_interval(secs => least(max_seconds, power(2, least(n.failures - allowed, 20))))
+           end
+    from (
+      select case when a.failed_at + interval '1 hour' <= at then 1 else a.failures + 1 end as failures,
+             case when a.failed_at + interval '1 hour' <= at then at else a.started_at end as started_at
+    ) as n
+  )
+  where a.blocked_until is null or a.blocked_until <= at
+  returning a.blocked_until into until;
+  is_counted := found;
+  if not is_counted then
+    select a.blocked_until into until from internal.login_attempts as a where a.subject = who;
+  end if;
+  return case when is_counted and until is null then 0
+              else least(max_seconds, greatest(1, ceil(extract(epoch from until - at))))
+                   * case when is_counted then -1 else 1 end
+         end;
+end
+$function$;
+alter function internal.admit_account(bytea,timestamp with time zone,integer,integer) owner to skeldir_control;
+grant execute on function internal.admit_account(bytea,timestamp with time zone,integer,integer) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.admit_address(who bytea, at timestamp with time zone, allowed integer, window_seconds integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  until timestamptz;
+begin
+  insert into internal.login_attempts as a (subject, failures, started_at, failed_at) values (who, 1, at, at)
+  on conflict (subject) do update
+  set failures = case when a.started_at + make_interval(secs => window_seconds) <= at then 1 else a.failures + 1 end,
+      started_at = case when a.started_at + make_interval(secs => window_seconds) <= at then at else a.started_at end,
+      failed_at = at
+  where a.failures < allowed or a.started_at + make_interval(secs => window_seconds) <= at;
+  if found then
+    return 0;
+  end if;
+  select a.started_at + make_interval(secs => window_seconds) into until
+  from internal.login_attempts as a where a.subject = who;
+  return least(window_seconds, greatest(1, ceil(extract(epoch from until - at))));
+end
+$function$;
+alter function internal.admit_address(bytea,timestamp with time zone,integer,integer) owner to skeldir_control;
+grant execute on function internal.admit_address(bytea,timestamp with time zone,integer,integer) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.admit_by_address(who bytea, per_minute integer, burst integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  step constant interval := interval '1 minute' / per_minute;
+  asked_at constant timestamptz := clock_timestamp();
+  known timestamptz;
+begin
+  delete from internal.address_limits as a
+  where a.subject in (
+    select o.subject from internal.address_limits as o
+    where o.full_at < asked_at and o.subject <> who order by o.full_at limit 10 for update skip locked
+  );
+  insert into internal.address_limits as a (subject, full_at) values (who, asked_at + step)
+  on conflict (subject) do update set full_at = greatest(a.full_at, asked_at) + step
+  where greatest(a.full_at, asked_at) + step <= asked_at + burst * step;
+  if found then
+    return 0;
+  end if;
+  select a.full_at into known from internal.address_limits as a where a.subject = who;
+  return greatest(1, ceil(extract(epoch from known + step - burst * step - asked_at)));
+end
+$function$;
+alter function internal.admit_by_address(bytea,integer,integer) owner to skeldir_control;
+grant execute on function internal.admit_by_address(bytea,integer,integer) to app_user;
+
 CREATE OR REPLACE PROCEDURE internal.allow_lookup(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -634,6 +1116,63 @@ end
 $procedure$;
 alter procedure internal.allow_lookup(regclass) owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.announce_revocation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_notify('skeldir_revocations', '');
+  return null;
+end
+$function$;
+alter function internal.announce_revocation() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.change_password(of_user uuid, old_hash text, new_hash text, changed_at timestamp with time zone, used_since timestamp with time zone, except_session uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  tenant uuid := nullif(current_setting('app.current_tenant_id', true), '')::uuid;
+  cutoff timestamptz;
+  ended integer;
+begin
+  update public.users as u set password_hash = new_hash
+  where u.user_id = of_user
+    and u.password_hash = old_hash
+    and u.status = 'active'
+    and exists (select from public.memberships as m where m.tenant_id = tenant and m.user_id = of_user);
+  if not found then
+    return null;
+  end if;
+  -- Whatever was opened until the row was ours was opened by the old password, also by a clock that is ahead.
+  select greatest(changed_at, max(s.created_at)),
+         count(*) filter (where s.ended_at is null
+                            and s.expires_at > changed_at
+                            and s.last_used_at > used_since
+                            and (c.not_before is null or s.created_at > c.not_before or s.session_id = c.kept_session))
+  into cutoff, ended
+  from public.sessions as s
+  left join internal.account_cutoffs as c on c.user_id = s.user_id
+  where s.user_id = of_user
+    and s.session_id <> except_session;
+  insert into internal.account_cutoffs as c (user_id, not_before, kept_session)
+  values (of_user, cutoff, except_session)
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = except_session;
+  insert into internal.token_revocations (subject, not_before, kept)
+  values (
+    sha256(convert_to('account/' || of_user, 'UTF8')),
+    cutoff,
+    sha256(convert_to(concat_ws('/', 'session', tenant, except_session), 'UTF8'))
+  );
+  return ended;
+end
+$function$;
+alter function internal.change_password(uuid,text,text,timestamp with time zone,timestamp with time zone,uuid) owner to skeldir_control;
+grant execute on function internal.change_password(uuid,text,text,timestamp with time zone,timestamp with time zone,uuid) to app_user;
+
 CREATE OR REPLACE PROCEDURE internal.close_to_worker_context(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -643,6 +1182,64 @@ begin
 end
 $procedure$;
 alter procedure internal.close_to_worker_context(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.confirm_password(wanted_user uuid, proven_hash text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from public.users as u
+  where u.user_id = wanted_user
+    and u.password_hash = proven_hash
+    and u.status = 'active'
+    and exists (
+      select from public.memberships as m
+      where m.user_id = wanted_user
+        and m.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid
+    )
+  for share of u;
+  return found;
+end
+$function$;
+alter function internal.confirm_password(uuid,text) owner to skeldir_control;
+grant execute on function internal.confirm_password(uuid,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.end_account_sessions(of_user uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  cutoff timestamptz;
+begin
+  if pg_trigger_depth() = 0 then
+    raise exception 'sessions of an account end with its password' using errcode = '42501';
+  end if;
+  -- The clock of the API may be ahead.
+  select greatest(clock_timestamp(), max(s.created_at)) into cutoff from public.sessions as s where s.user_id = of_user;
+  insert into internal.account_cutoffs as c (user_id, not_before) values (of_user, cutoff)
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = null;
+  insert into internal.token_revocations (subject, not_before)
+  values (sha256(convert_to('account/' || of_user, 'UTF8')), cutoff);
+end
+$function$;
+alter function internal.end_account_sessions(uuid) owner to skeldir_control;
+grant execute on function internal.end_account_sessions(uuid) to app_rw;
+
+CREATE OR REPLACE FUNCTION internal.end_sessions_with_password()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform internal.end_account_sessions(new.user_id);
+  return null;
+end
+$function$;
+alter function internal.end_sessions_with_password() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.enqueue_job(queue_name text, job_data jsonb, delay_seconds integer DEFAULT 0)
  RETURNS uuid
@@ -677,13 +1274,30 @@ $function$;
 alter function internal.enqueue_job(text,jsonb,integer) owner to skeldir_control;
 grant execute on function internal.enqueue_job(text,jsonb,integer) to app_ingest, app_user, app_worker;
 
+CREATE OR REPLACE FUNCTION internal.enter_effect(for_tenant uuid, of_key bytea, of_claim uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if pg_current_xact_id_if_assigned() is null then
+    return true;
+  end if;
+  update public.idempotency_keys as k set effect_at = clock_timestamp()
+  where k.tenant_id = for_tenant and k.key_hash = of_key and k.claim_id = of_claim;
+  return found;
+end
+$function$;
+alter function internal.enter_effect(uuid,bytea,uuid) owner to skeldir_owner;
+grant execute on function internal.enter_effect(uuid,bytea,uuid) to app_ingest, app_user;
+
 CREATE OR REPLACE FUNCTION internal.find_api_key(wanted_hash bytea)
- RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[])
+ RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[], expires_at timestamp with time zone)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select k.tenant_id, k.key_id, k.scopes
+  select k.tenant_id, k.key_id, k.scopes, k.expires_at
   from public.api_keys as k
   where k.secret_hash = wanted_hash
     and k.revoked_at is null
@@ -691,6 +1305,22 @@ AS $function$
 $function$;
 alter function internal.find_api_key(bytea) owner to skeldir_control;
 grant execute on function internal.find_api_key(bytea) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_invitation(wanted_hash bytea, at_time timestamp with time zone)
+ RETURNS TABLE(tenant_id uuid, slug text, tenant_name text, invited_user_id uuid, email text, role text, invited_at timestamp with time zone, user_id uuid, password_hash text, status text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select t.tenant_id, t.slug, t.name, i.user_id, i.email, i.role, i.created_at, u.user_id, u.password_hash, u.status
+  from public.member_invitations as i
+  join public.tenants as t on t.tenant_id = i.tenant_id
+  left join public.users as u on u.email = i.email
+  where i.token_hash = wanted_hash
+    and i.expires_at > at_time
+$function$;
+alter function internal.find_invitation(bytea,timestamp with time zone) owner to skeldir_control;
+grant execute on function internal.find_invitation(bytea,timestamp with time zone) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.find_login(wanted_email text)
  RETURNS TABLE(user_id uuid, password_hash text, status text, tenant_id uuid, slug text, tenant_name text, role text)
@@ -707,6 +1337,39 @@ AS $function$
 $function$;
 alter function internal.find_login(text) owner to skeldir_control;
 grant execute on function internal.find_login(text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_member(wanted_user uuid)
+ RETURNS TABLE(user_id uuid, email text, status text, role text, slug text, tenant_name text, account_not_before timestamp with time zone, kept_session uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select m.user_id, u.email, u.status, m.role, t.slug, t.name, c.not_before, c.kept_session
+  from public.memberships as m
+  join public.users as u on u.user_id = m.user_id
+  join public.tenants as t on t.tenant_id = m.tenant_id
+  left join internal.account_cutoffs as c on c.user_id = m.user_id
+  where m.user_id = wanted_user
+    and m.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid
+$function$;
+alter function internal.find_member(uuid) owner to skeldir_control;
+grant execute on function internal.find_member(uuid) to app_rw, app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_password(wanted_user uuid)
+ RETURNS TABLE(password_hash text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.password_hash
+  from public.memberships as m
+  join public.users as u on u.user_id = m.user_id
+  where m.user_id = wanted_user
+    and u.status = 'active'
+    and m.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid
+$function$;
+alter function internal.find_password(uuid) owner to skeldir_control;
+grant execute on function internal.find_password(uuid) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.find_personal_data(document jsonb)
  RETURNS text
@@ -750,7 +1413,29 @@ AS $function$
   limit 1
 $function$;
 alter function internal.find_personal_data(jsonb) owner to skeldir_owner;
-grant execute on function internal.find_personal_data(jsonb) to app_ingest;
+grant execute on function internal.find_personal_data(jsonb) to app_ingest, app_retention, app_rw, app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.find_refresh_token(wanted_hash bytea)
+ RETURNS TABLE(tenant_id uuid, session_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select t.tenant_id, t.session_id from public.refresh_tokens as t where t.token_hash = wanted_hash
+$function$;
+alter function internal.find_refresh_token(bytea) owner to skeldir_control;
+grant execute on function internal.find_refresh_token(bytea) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_user_id(wanted_email text)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.user_id from public.users as u where u.email = lower(wanted_email)
+$function$;
+alter function internal.find_user_id(text) owner to skeldir_control;
+grant execute on function internal.find_user_id(text) to app_rw, app_user;
 
 CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
  RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
@@ -783,6 +1468,38 @@ AS $function$
 $function$;
 alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
 grant execute on function internal.find_webhook_endpoint(text,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.forgive_attempt(address bytea, account bytea)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  delete from internal.login_attempts as a where a.subject = address and a.failures = 1;
+  update internal.login_attempts as a set failures = a.failures - 1 where a.subject = address and a.failures > 1;
+  delete from internal.login_attempts as a where a.subject = account;
+$function$;
+alter function internal.forgive_attempt(bytea,bytea) owner to skeldir_control;
+grant execute on function internal.forgive_attempt(bytea,bytea) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.has_other_admin(of_tenant uuid, but_user uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (
+    select from public.memberships as b
+    join public.users as u on u.user_id = b.user_id
+    where of_tenant = nullif(current_setting('app.current_tenant_id', true), '')::uuid
+      and b.tenant_id = of_tenant
+      and b.role = 'admin'
+      and b.user_id <> but_user
+      and u.status = 'active'
+  )
+$function$;
+alter function internal.has_other_admin(uuid,uuid) owner to skeldir_control;
+grant execute on function internal.has_other_admin(uuid,uuid) to app_rw, app_user;
 
 CREATE OR REPLACE FUNCTION internal.ingest_webhook_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, body_hash bytea, event_payload jsonb, test boolean, handled boolean, correlation uuid)
  RETURNS TABLE(result text, receipt_id uuid)
@@ -855,6 +1572,81 @@ end
 $procedure$;
 alter procedure internal.isolate_by_tenant(regclass,name[]) owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.lease_permits(for_tenant uuid, of_policy text, wanted integer, usual_per_minute integer)
+ RETURNS TABLE(granted integer, quota integer, full_in_us bigint)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  minute constant bigint := 60000000;  -- microseconds
+  own record;
+  asked_at timestamptz;
+  debt bigint;
+begin
+  insert into public.rate_limits (tenant_id, policy) values (for_tenant, of_policy) on conflict do nothing;
+  select l.per_minute, l.full_at into strict own
+  from public.rate_limits as l
+  where l.tenant_id = for_tenant and l.policy = of_policy
+  for update;
+  asked_at := clock_timestamp();
+  quota := coalesce(own.per_minute, usual_per_minute);
+  debt := case when own.full_at > asked_at then extract(epoch from own.full_at - asked_at) * 1000000 else 0 end;
+  -- Rounded down: a permit counts when the whole of its time has passed.
+  granted := least(wanted, greatest(0, (minute - debt) * quota / minute));
+  if granted > 0 then
+    debt := debt + ceil(granted::numeric * minute / quota);
+    update public.rate_limits as l set full_at = asked_at + debt * interval '1 microsecond'
+    where l.tenant_id = for_tenant and l.policy = of_policy;
+  end if;
+  full_in_us := debt;
+  return next;
+end
+$function$;
+alter function internal.lease_permits(uuid,text,integer,integer) owner to skeldir_owner;
+grant execute on function internal.lease_permits(uuid,text,integer,integer) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.list_members(of_tenant uuid, at_time timestamp with time zone, after_email text, max_rows integer)
+ RETURNS TABLE(user_id uuid, email text, role text, status text, invited_at timestamp with time zone, joined_at timestamp with time zone, invite_expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select m.user_id, m.email, m.role, m.status, m.invited_at, m.joined_at, m.invite_expires_at
+  from (
+    select b.user_id, u.email, b.role, u.status, b.invited_at, b.created_at as joined_at, null::timestamptz as invite_expires_at
+    from public.memberships as b
+    join public.users as u on u.user_id = b.user_id
+    where b.tenant_id = of_tenant
+    union all
+    select i.user_id, i.email, i.role, 'invited', i.created_at, null, i.expires_at
+    from public.member_invitations as i
+    where i.tenant_id = of_tenant
+      and i.expires_at > at_time
+  ) as m
+  where of_tenant = nullif(current_setting('app.current_tenant_id', true), '')::uuid
+    and m.email collate "C" > after_email
+  order by m.email collate "C"
+  limit max_rows
+$function$;
+alter function internal.list_members(uuid,timestamp with time zone,text,integer) owner to skeldir_control;
+grant execute on function internal.list_members(uuid,timestamp with time zone,text,integer) to app_rw, app_user;
+
+CREATE OR REPLACE FUNCTION internal.list_memberships_of(wanted_email text)
+ RETURNS TABLE(user_id uuid, status text, tenant_id uuid, slug text, role text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.user_id, u.status, t.tenant_id, t.slug, b.role
+  from public.users as u
+  left join public.memberships as b on b.user_id = u.user_id
+  left join public.tenants as t on t.tenant_id = b.tenant_id
+  where u.email = lower(wanted_email)
+  order by t.slug
+$function$;
+alter function internal.list_memberships_of(text) owner to skeldir_control;
+grant execute on function internal.list_memberships_of(text) to app_rw;
+
 CREATE OR REPLACE PROCEDURE internal.make_append_only(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -865,6 +1657,83 @@ begin
 end
 $procedure$;
 alter procedure internal.make_append_only(regclass) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.publish_revocation(for_tenant uuid, kind text, thing uuid, new_standing text, cutoff timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  -- A null would make the subject of anybody, since concat_ws skips it: only the trigger on users ends accounts.
+  if thing is null or (pg_trigger_depth() = 0 and (for_tenant is null or kind not in ('session', 'member', 'key'))) then
+    raise exception 'a revocation names a tenant and what is revoked' using errcode = '22023';
+  end if;
+  if pg_trigger_depth() = 0
+     and for_tenant is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'tokens of tenant % cannot be revoked in the transaction of another', for_tenant
+      using errcode = '42501';
+  end if;
+  -- Access tokens live for 15 minutes: nobody needs an older row. A few at a time keep the table small.
+  delete from internal.token_revocations as r
+  where r.revocation_id in (
+    select o.revocation_id from internal.token_revocations as o
+    where o.recorded_at < clock_timestamp() - interval '1 hour' order by o.recorded_at limit 20 for update skip locked
+  );
+  insert into internal.token_revocations (subject, standing, not_before)
+  values (sha256(convert_to(concat_ws('/', kind, for_tenant, thing), 'UTF8')), new_standing, cutoff);
+end
+$function$;
+alter function internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone) owner to skeldir_control;
+grant execute on function internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone) to app_rw, app_user;
+
+CREATE OR REPLACE FUNCTION internal.read_revocations(since xid8)
+ RETURNS TABLE(horizon xid8, subject bytea, standing text, not_before timestamp with time zone, kept bytea, recorded_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select pg_snapshot_xmin(pg_current_snapshot()), r.subject, r.standing, r.not_before, r.kept, r.recorded_at
+  from (select) as one
+  left join internal.token_revocations as r
+    on r.xact >= since and r.recorded_at > clock_timestamp() - interval '20 minutes'
+  order by r.recorded_at
+$function$;
+alter function internal.read_revocations(xid8) owner to skeldir_control;
+grant execute on function internal.read_revocations(xid8) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.record_api_key_use(of_tenants uuid[], of_keys uuid[], used_at timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  use record;
+begin
+  -- It leaves no context behind, so inside of a tenant's transaction the rest of that would see nothing.
+  if nullif(current_setting('app.current_tenant_id', true), '') is not null then
+    raise exception 'record_api_key_use runs outside of a tenant' using errcode = '25001';
+  end if;
+  for use in
+    select u.tenant_id, array_agg(u.key_id order by u.key_id) as key_ids, array_agg(u.used_at order by u.key_id) as times
+    from unnest(of_tenants, of_keys, used_at) as u (tenant_id, key_id, used_at)
+    group by u.tenant_id
+    order by u.tenant_id
+  loop
+    perform set_config('app.current_tenant_id', use.tenant_id::text, true);
+    for i in 1 .. cardinality(use.key_ids) loop
+      update public.api_keys as k
+      set last_used_at = use.times[i]
+      where k.tenant_id = use.tenant_id
+        and k.key_id = use.key_ids[i]
+        and (k.last_used_at is null or k.last_used_at < use.times[i]);
+    end loop;
+  end loop;
+  perform set_config('app.current_tenant_id', '', true);
+end
+$function$;
+alter function internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[]) owner to skeldir_owner;
+grant execute on function internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[]) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.record_dead_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, fault_class text, fault_code text, fault_detail text, body_hash bytea, event_payload jsonb, correlation uuid)
  RETURNS uuid
@@ -942,6 +1811,60 @@ begin
 end
 $function$;
 alter function internal.refuse_worker_context() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.restore_member(for_tenant uuid, who uuid, member_role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  member bytea := sha256(convert_to(concat_ws('/', 'member', for_tenant, who), 'UTF8'));
+begin
+  if pg_trigger_depth() = 0 then
+    raise exception 'a member is restored by a membership' using errcode = '42501';
+  end if;
+  insert into internal.token_revocations (subject, standing)
+  select member, member_role
+  where exists (select from internal.token_revocations as r where r.subject = member and r.standing is not null);
+end
+$function$;
+alter function internal.restore_member(uuid,uuid,text) owner to skeldir_control;
+grant execute on function internal.restore_member(uuid,uuid,text) to app_rw, app_user;
+
+CREATE OR REPLACE FUNCTION internal.revoke_by_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if tg_op = 'DELETE' then
+    perform internal.publish_revocation(null, 'account', old.user_id, 'none', null);
+  else
+    perform internal.publish_revocation(null, 'account', new.user_id, new.status, null);
+  end if;
+  return null;
+end
+$function$;
+alter function internal.revoke_by_account() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.revoke_by_membership()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if tg_op = 'DELETE' then
+    perform internal.publish_revocation(old.tenant_id, 'member', old.user_id, 'none', null);
+  elsif tg_op = 'INSERT' then
+    perform internal.restore_member(new.tenant_id, new.user_id, new.role);
+  else
+    perform internal.publish_revocation(new.tenant_id, 'member', new.user_id, new.role, null);
+  end if;
+  return null;
+end
+$function$;
+alter function internal.revoke_by_membership() owner to skeldir_owner;
 
 -- default privileges of skeldir_control on functions: execute to skeldir_control
 -- default privileges of skeldir_owner on functions: execute to skeldir_owner

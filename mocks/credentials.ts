@@ -74,5 +74,5 @@ const delivery: Principal = {
 
 function user(): Principal {
   const expiresAt = new Date(Date.now() + 3_600_000)
-  return { kind: 'user', tenantId: TENANT_ID, userId: TENANT_ID, role: 'admin', expiresAt }
+  return { kind: 'user', tenantId: TENANT_ID, userId: TENANT_ID, role: 'admin', sessionId: TENANT_ID, expiresAt }
 }

@@ -32,8 +32,10 @@ export function sendMockReply(checks: ReplyChecks, exchange: Exchange, made: Any
   }
   const mediaType = reply.headers?.['Content-Type']
   const headers = { ...reply.headers }
-  // Given by the front for the origin that asks, not for the one in the example.
-  for (const name of Object.keys(headers)) if (/^(?:access-control-|vary$)/i.test(name)) delete headers[name]
+  // Given by the front: for the origin that asks, not for the one in the example; by the operation's own dates.
+  for (const name of Object.keys(headers)) {
+    if (/^(?:access-control-|(?:vary|deprecation|sunset)$)/i.test(name)) delete headers[name]
+  }
   if (mediaType === undefined) send(exchange, reply.status, headers)
   else send(exchange, reply.status, headers, mediaType, toPayload(mediaType, reply.body))
 }

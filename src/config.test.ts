@@ -33,6 +33,8 @@ test('one URL and one key are enough; the rest has defaults', () => {
     mockGatewayUrl: 'http://localhost:4000',
     logLevel: 'info',
     accessTokenSeconds: 900,
+    tokenRealm: { issuer: 'skeldir', audience: 'skeldir-api' },
+    trustedProxies: [],
   })
   expect(Object.isFrozen(config)).toBe(true)
 })
@@ -123,4 +125,29 @@ test('no message repeats a secret', () => {
   expect(error).toBeInstanceOf(ConfigError)
   expect(error.faults).toHaveLength(4)
   for (const secret of secrets) expect(`${error.message} ${error.stack} ${error.faults.join()}`).not.toContain(secret)
+})
+
+test('proxies are trusted by address and by network', () => {
+  const read = (text: string) => loadConfig({ ...MINIMUM, SKELDIR_TRUSTED_PROXIES: text }).trustedProxies
+  expect(read('10.0.0.0/8, 192.0.2.1 ,fd00::/8,::1')).toEqual(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1'])
+  expect(read('none')).toEqual([])
+  expect(read('')).toEqual([])
+})
+
+test.each([
+  '10.0.0.0/33',
+  '10.0.0.0/0',
+  '::/0',
+  '10.0.0.0/8/8',
+  '10.0.0.0/',
+  '10.0.0/8',
+  'proxy.example',
+  'fe80::1%eth0',
+  '::ffff:10.0.0.0/104',
+  '10.0.0.1,',
+  '*',
+])('%s names no proxy', (text) => {
+  const [fault, ...others] = faultsOf({ ...MINIMUM, SKELDIR_TRUSTED_PROXIES: text })
+  expect(fault).toContain('SKELDIR_TRUSTED_PROXIES')
+  expect(others).toEqual([])
 })

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { RuntimeRole } from './db/bootstrap.ts'
 import { toUrl } from './db/bootstrap.ts'
 
@@ -15,8 +16,12 @@ export interface Config {
   /** Where the documentation sends what a reader tries, without a trailing slash; null where there are no mocks. */
   mockGatewayUrl: string | null
   logLevel: LogLevel
-  /** Access tokens live this long. */
+  /** Access tokens live this long; at most 900. */
   accessTokenSeconds: number
+  /** `iss` and `aud` of access tokens: one of another deployment is refused, even if the two share a master key. */
+  tokenRealm: { issuer: string; audience: string }
+  /** Networks in CIDR form, or single addresses, whose word about the client's address is taken. */
+  trustedProxies: readonly string[]
 }
 
 /** Lists every fault of the configuration at once. */
@@ -87,6 +92,19 @@ export const settings = {
       'gateway of the mocks, which the API reference tries requests against (default http://localhost:4000; `none`)',
     effective: ({ mockGatewayUrl }) => mockGatewayUrl ?? 'none',
   },
+  SKELDIR_TRUSTED_PROXIES: {
+    meaning:
+      'addresses and networks (10.0.0.0/8, ::1, …), separated by commas, whose Forwarded or X-Forwarded-For names the client (default none)',
+    effective: ({ trustedProxies }) => trustedProxies.join(',') || 'none',
+  },
+  SKELDIR_TOKEN_ISSUER: {
+    meaning: '`iss` of access tokens: 1 to 255 visible characters (default skeldir)',
+    effective: ({ tokenRealm }) => tokenRealm.issuer,
+  },
+  SKELDIR_TOKEN_AUDIENCE: {
+    meaning: '`aud` of access tokens: 1 to 255 visible characters (default skeldir-api)',
+    effective: ({ tokenRealm }) => tokenRealm.audience,
+  },
   LOG_LEVEL: {
     meaning: 'trace, debug, info, warn, error, fatal or silent (default info)',
     effective: ({ logLevel }) => logLevel,
@@ -139,6 +157,11 @@ export function readSettings(env: Environment): { config: Readonly<Config>; faul
     mockGatewayUrl: mockUrl === null ? null : (mockUrl?.origin ?? 'http://localhost:4000'),
     logLevel: logLevel as LogLevel,
     accessTokenSeconds: 900,
+    tokenRealm: {
+      issuer: readName(env, 'SKELDIR_TOKEN_ISSUER', 'skeldir', faults),
+      audience: readName(env, 'SKELDIR_TOKEN_AUDIENCE', 'skeldir-api', faults),
+    },
+    trustedProxies: readNetworks(env, 'SKELDIR_TRUSTED_PROXIES', faults),
   }
   return { config: Object.freeze(config), faults }
 }
@@ -189,6 +212,33 @@ function readInteger(
   if (value >= min && value <= max) return value
   faults.push(`${name} is ${JSON.stringify(text)}: a whole number from ${min} to ${max} is meant`)
   return byDefault
+}
+
+function readName(env: Environment, name: string, byDefault: string, faults: string[]): string {
+  const text = env[name]
+  if (!text) return byDefault
+  if (!/^[\x21-\x7e]{1,255}$/.test(text)) faults.push(`${name} is not 1 to 255 visible ASCII characters`)
+  return text
+}
+
+function readNetworks(env: Environment, name: string, faults: string[]): string[] {
+  const text = env[name]
+  if (!text || text === 'none') return []
+  const networks = text.split(',').map((part) => part.trim())
+  for (const network of networks) {
+    if (!isNetwork(network))
+      faults.push(`${name}: ${JSON.stringify(network)} is neither an address nor a network such as 10.0.0.0/8`)
+  }
+  return networks
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/')
+  // An IPv4 address that is written as IPv6 would leave open whose bits the prefix counts.
+  const family = /%|^::ffff:/i.test(address) ? 0 : isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  // A prefix of 0 would trust everybody's word.
+  return prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
 }
 
 function readMasterKeys(env: Environment, faults: string[]): Buffer[] {

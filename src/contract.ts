@@ -49,7 +49,13 @@ export interface Request<Id extends OperationId> {
 }
 
 /** What the server itself sets, from the request and from the operation's own row. */
-type ServerHeader = 'X-Correlation-ID' | 'RateLimit' | 'RateLimit-Policy' | 'Deprecation' | 'Sunset'
+type ServerHeader =
+  | 'X-Correlation-ID'
+  | 'RateLimit'
+  | 'RateLimit-Policy'
+  | 'Deprecation'
+  | 'Sunset'
+  | 'Idempotent-Replayed'
 /** Declared headers that a handler gives. */
 type DeclaredHeaders<H> = {
   [K in keyof H as string extends K ? never : number extends K ? never : K extends ServerHeader ? never : K]: H[K]

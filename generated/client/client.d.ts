@@ -67,9 +67,9 @@ export interface Client {
    * Accept an invitation to a tenant
    *
    * Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has
-   * no account yet chooses the password here; who has one gives the password of that account. A token works once, and
-   * the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by
-   * address.
+   * no account yet chooses the password here; who has one gives the password of that account, and a wrong one is
+   * answered 401. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is
+   * the same. Public, and throttled by address and by account.
    *
    * `POST /api/auth/invites/accept` answers 200, 400, 401, 404, 406, 413, 415, 422, 429, 503. Public. Not repeated after
    * a failure: it takes no `Idempotency-Key`.
@@ -91,8 +91,9 @@ export interface Client {
    * Revoke the tokens of a member
    *
    * Makes every token invalid that the member got in this tenant until `tokens_invalid_before`, access and refresh
-   * tokens alike, on all processes within seconds. The cutoff never moves back: of the old and the new one, the later
-   * holds. A user who is not a member of the tenant is answered 404. For admins.
+   * tokens alike, and ends the sessions opened until then with whatever they got later; on all processes within a
+   * second. The cutoff never moves back: of the old and the new one, the later holds. A user who is not a member of the
+   * tenant is answered 404. For admins.
    *
    * `POST /api/auth/admin/token-cutoff` answers 200, 400, 401, 403, 404, 406, 413, 415, 422, 429, 503. Needs
    * `bearerAuth` with the role admin. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -137,8 +138,8 @@ export interface Client {
    * Change one's own password
    *
    * Sets a new password for the caller's account and ends all of its other sessions, in every tenant; the session of
-   * this request goes on. A wrong current password is answered 422, not 401, since the access token is valid. For every
-   * role.
+   * this request goes on. A wrong current password is answered 422, not 401, since the access token is valid; after some
+   * of them in a row the answer is 429 for a while. For every role.
    *
    * `POST /api/auth/password` answers 200, 400, 401, 406, 413, 415, 422, 429, 503. Needs `bearerAuth`. Not repeated
    * after a failure: it takes no `Idempotency-Key`.
@@ -194,7 +195,8 @@ export interface Client {
    *
    * Makes a key for the `X-Skeldir-Tenant-Key` header of the tenant's servers. Only its hash is kept, so the answer is
    * the only place that shows the key. A key with the scope `events:collect` is publishable: it may stand in a web page,
-   * has no other scope, and can do nothing but add touchpoints by `collectBrowserTouchpoints`. For admins.
+   * has no other scope, and can do nothing but add touchpoints by `collectBrowserTouchpoints`. To exchange a key without
+   * a gap, name the old one in `replaces`: both work until the overlap ends. For admins.
    *
    * `POST /api/tenant/api-keys` answers 201, 400, 401, 403, 406, 409, 413, 415, 422, 429, 503. Needs `bearerAuth` with
    * the role admin. Safe to repeat: an `Idempotency-Key` is made for each call, unless one is given.
@@ -247,8 +249,8 @@ export interface Client {
    * never shown again. Enter `delivery_url` at the vendor. Deliveries to a test endpoint are kept apart from live
    * revenue. For managers.
    *
-   * `POST /api/webhook-endpoints` answers 201, 400, 401, 403, 406, 413, 415, 422, 503. Needs `bearerAuth` with the role
-   * manager. Not repeated after a failure: it takes no `Idempotency-Key`.
+   * `POST /api/webhook-endpoints` answers 201, 400, 401, 403, 406, 409, 413, 415, 422, 429, 503. Needs `bearerAuth` with
+   * the role manager. Safe to repeat: an `Idempotency-Key` is made for each call, unless one is given.
    */
   createWebhookEndpoint(args: Arguments<'createWebhookEndpoint'>, options?: CallOptions): Promise<Result<'createWebhookEndpoint'>>
 
@@ -374,7 +376,7 @@ export interface Client {
    * included, sum exactly to the net revenue. Orders in other currencies are listed apart and not converted. For every
    * role.
    *
-   * `GET /api/attribution/channels` answers 200, 401, 406, 422, 503. Needs `bearerAuth`. Safe to repeat.
+   * `GET /api/attribution/channels` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
   getChannelAttribution(args?: Arguments<'getChannelAttribution'>, options?: CallOptions): Promise<Result<'getChannelAttribution'>>
 
@@ -509,8 +511,8 @@ export interface Client {
    * order's currency; the credits of a model sum exactly to the net revenue, and their weights and conversions to 1. For
    * every role.
    *
-   * `GET /api/attribution/orders/{order_id}/credits` answers 200, 401, 404, 406, 422, 503. Needs `bearerAuth`. Safe to
-   * repeat.
+   * `GET /api/attribution/orders/{order_id}/credits` answers 200, 401, 404, 406, 422, 429, 503. Needs `bearerAuth`. Safe
+   * to repeat.
    */
   getOrderCredits(args: Arguments<'getOrderCredits'>, options?: CallOptions): Promise<Result<'getOrderCredits'>>
 
@@ -590,7 +592,7 @@ export interface Client {
    * in minor units of the tenant's reporting currency; other currencies are listed apart and not converted. Send the
    * `ETag` back in `If-None-Match` to be answered 304 while nothing changed. For every role.
    *
-   * `GET /api/v1/revenue/realtime` answers 200, 304, 401, 406, 422, 503. Needs `bearerAuth`. Safe to repeat.
+   * `GET /api/v1/revenue/realtime` answers 200, 304, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
   getRealtimeRevenueV1(args?: Arguments<'getRealtimeRevenueV1'>, options?: CallOptions): Promise<Result<'getRealtimeRevenueV1'>>
 
@@ -599,7 +601,8 @@ export interface Client {
    *
    * Reports a job that `requestRecompute` accepted, with the runs that it has published so far. For every role.
    *
-   * `GET /api/attribution/recompute/{job_id}` answers 200, 401, 404, 406, 422, 503. Needs `bearerAuth`. Safe to repeat.
+   * `GET /api/attribution/recompute/{job_id}` answers 200, 401, 404, 406, 422, 429, 503. Needs `bearerAuth`. Safe to
+   * repeat.
    */
   getRecomputeJob(args: Arguments<'getRecomputeJob'>, options?: CallOptions): Promise<Result<'getRecomputeJob'>>
 
@@ -684,8 +687,8 @@ export interface Client {
    * content under the same id is rejected as `conflict`. A touchpoint with personal data in its text fields is rejected
    * and not stored. For servers that hold a tenant key with the scope `events:write`.
    *
-   * `POST /api/events/touchpoints` answers 200, 400, 401, 403, 406, 413, 415, 422, 503. Needs `tenantKey` with the scope
-   * `events:write`. Not repeated after a failure: it takes no `Idempotency-Key`.
+   * `POST /api/events/touchpoints` answers 200, 400, 401, 403, 406, 413, 415, 422, 429, 503. Needs `tenantKey` with the
+   * scope `events:write`. Not repeated after a failure: it takes no `Idempotency-Key`.
    */
   ingestTouchpoints(args: Arguments<'ingestTouchpoints'>, options?: CallOptions): Promise<Result<'ingestTouchpoints'>>
 
@@ -839,12 +842,14 @@ export interface Client {
   /**
    * Log in with e-mail address and password
    *
-   * Exchanges an e-mail address and a password for an access token of one tenant. A user of several tenants names one by
-   * its slug; without it the answer is 409. An unknown address, a wrong password and a foreign tenant get the same 401.
-   * Public.
+   * Opens a session in one tenant: an access token, and a refresh token for the next one. A user of several tenants
+   * names one by its slug; without it the answer is 409. An unknown address, a wrong password and a foreign tenant get
+   * the same 401. After some failures in a row the account has to wait, longer each time and at most 15 minutes, and so
+   * has the caller's address after many in a minute; meanwhile the right password too is answered 429, and unknown
+   * accounts wait alike. Public.
    *
-   * `POST /api/auth/login` answers 200, 400, 401, 406, 409, 413, 415, 422, 503. Public. Not repeated after a failure: it
-   * takes no `Idempotency-Key`.
+   * `POST /api/auth/login` answers 200, 400, 401, 406, 409, 413, 415, 422, 429, 503. Public. Not repeated after a
+   * failure: it takes no `Idempotency-Key`.
    */
   login(args: Arguments<'login'>, options?: CallOptions): Promise<Result<'login'>>
 
@@ -923,7 +928,7 @@ export interface Client {
    * data are removed before anything is stored; a delivery counts once however often it arrives. Shopify states amounts
    * as decimal strings in major units. Called by Shopify.
    *
-   * `POST /api/webhooks/shopify/in/{endpoint_key}` answers 200, 401, 413, 415, 503. Needs `shopifySignature`. Not
+   * `POST /api/webhooks/shopify/in/{endpoint_key}` answers 200, 401, 413, 415, 429, 503. Needs `shopifySignature`. Not
    * repeated after a failure: it takes no `Idempotency-Key`.
    */
   receiveShopifyWebhook(args: Arguments<'receiveShopifyWebhook'>, options?: CallOptions): Promise<Result<'receiveShopifyWebhook'>>
@@ -938,8 +943,8 @@ export interface Client {
    * Personal data are removed before anything is stored; an event counts once however often it is delivered. Stripe
    * states amounts in minor units. Called by Stripe.
    *
-   * `POST /api/webhooks/stripe/in/{endpoint_key}` answers 200, 401, 413, 415, 503. Needs `stripeSignature`. Not repeated
-   * after a failure: it takes no `Idempotency-Key`.
+   * `POST /api/webhooks/stripe/in/{endpoint_key}` answers 200, 401, 413, 415, 429, 503. Needs `stripeSignature`. Not
+   * repeated after a failure: it takes no `Idempotency-Key`.
    */
   receiveStripeWebhook(args: Arguments<'receiveStripeWebhook'>, options?: CallOptions): Promise<Result<'receiveStripeWebhook'>>
 
@@ -1018,8 +1023,8 @@ export interface Client {
    * `Location`. Days are UTC, both ends inclusive, at most 92 of them. Unchanged data gives the same output hashes. For
    * managers.
    *
-   * `POST /api/attribution/recompute` answers 202, 400, 401, 403, 406, 413, 415, 422, 503. Needs `bearerAuth` with the
-   * role manager. Not repeated after a failure: it takes no `Idempotency-Key`.
+   * `POST /api/attribution/recompute` answers 202, 400, 401, 403, 406, 409, 413, 415, 422, 429, 503. Needs `bearerAuth`
+   * with the role manager. Safe to repeat: an `Idempotency-Key` is made for each call, unless one is given.
    */
   requestRecompute(args: Arguments<'requestRecompute'>, options?: CallOptions): Promise<Result<'requestRecompute'>>
 
@@ -1049,7 +1054,7 @@ export interface Client {
   /**
    * Revoke an API key
    *
-   * The key stops working on all processes within seconds; it stays in the list. A key that was revoked before is
+   * The key stops working on all processes within a second; it stays in the list. A key that was revoked before is
    * answered 404. For admins.
    *
    * `DELETE /api/tenant/api-keys/{key_id}` answers 204, 401, 403, 404, 422, 429, 503. Needs `bearerAuth` with the role
@@ -1210,10 +1215,12 @@ export interface Client {
   /**
    * Change settings of the tenant
    *
-   * Replaces each setting that the body names, as a whole; the others stay. `If-Match` must carry the tag that
-   * `getTenant` gave, so that nobody's change is lost. Another revenue definition or other channel rules get the next
-   * version, which holds for what is calculated from then on; each figure names the versions that it was calculated
-   * with. For admins.
+   * Replaces each setting that the body names, as a whole; the others stay, and what equals the stored value changes
+   * nothing. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue
+   * definition or other channel rules get the next version, which holds for what is calculated from then on; each figure
+   * names the versions that it was calculated with. Another reporting currency converts nothing: amounts keep the
+   * currency in which they were taken, and reports that name no other show those in the new one, the rest apart. For
+   * admins.
    *
    * `PATCH /api/tenant` answers 200, 400, 401, 403, 406, 412, 413, 415, 422, 429, 503. Needs `bearerAuth` with the role
    * admin. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -1247,9 +1254,10 @@ export interface Client {
   /**
    * Verify an access token
    *
-   * Says whose access token the request carries and until when it is valid. For every role.
+   * Says whose access token the request carries and until when it is valid. While it cannot be known which tokens are
+   * revoked, the answer is 503. For every role.
    *
-   * `GET /api/auth/verify` answers 200, 401, 406, 422. Needs `bearerAuth`. Safe to repeat.
+   * `GET /api/auth/verify` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
   verifyToken(args?: Arguments<'verifyToken'>, options?: CallOptions): Promise<Result<'verifyToken'>>
 

@@ -115,7 +115,7 @@ export interface FixtureNames {
     503: { 'application/problem+json': 'service_unavailable' | 'provider_transport_failure' }
   }
   createApiKey: {
-    201: { 'application/json': 'server' | 'publishable' }
+    201: { 'application/json': 'server' | 'publishable' | 'replacement' }
     400: { 'application/problem+json': 'body_not_json' }
     401: { 'application/problem+json': 'unauthorized' }
     403: { 'application/problem+json': 'forbidden' }
@@ -172,9 +172,11 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     403: { 'application/problem+json': 'forbidden' }
     406: { 'application/problem+json': 'not_acceptable' }
+    409: { 'application/problem+json': 'idempotency_in_flight' }
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
-    422: { 'application/problem+json': 'invalid_header' }
+    422: { 'application/problem+json': 'invalid_header' | 'idempotency_key_reused' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   deleteWebhookEndpoint: {
@@ -273,6 +275,7 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getDailyRevenue: {
@@ -368,6 +371,7 @@ export interface FixtureNames {
     404: { 'application/problem+json': 'not_found' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getPlatformConnection: {
@@ -426,6 +430,7 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getRecomputeJob: {
@@ -434,6 +439,7 @@ export interface FixtureNames {
     404: { 'application/problem+json': 'not_found' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getReconciliationStatus: {
@@ -501,6 +507,7 @@ export interface FixtureNames {
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   initiateProviderOAuthAuthorization: {
@@ -636,6 +643,7 @@ export interface FixtureNames {
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   logout: {
@@ -682,6 +690,7 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   receiveStripeWebhook: {
@@ -689,6 +698,7 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   receiveWoocommerceWebhook: {
@@ -751,9 +761,11 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     403: { 'application/problem+json': 'forbidden' }
     406: { 'application/problem+json': 'not_acceptable' }
+    409: { 'application/problem+json': 'idempotency_in_flight' }
     413: { 'application/problem+json': 'payload_too_large' }
     415: { 'application/problem+json': 'unsupported_media_type' }
-    422: { 'application/problem+json': 'invalid_header' }
+    422: { 'application/problem+json': 'invalid_header' | 'idempotency_key_reused' }
+    429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
   resolveDeadEvent: {
@@ -946,6 +958,8 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
+    503: { 'application/problem+json': 'service_unavailable' }
   }
   woocommerceOrderCompleted: {
     200: { 'application/json': 'accepted' | 'duplicate' | 'ignored' | 'dead' }
@@ -1012,7 +1026,7 @@ export interface Requests {
   collectBrowserTouchpoints: { landing: Arguments<'collectBrowserTouchpoints'>; 'beacon (text/plain)': Arguments<'collectBrowserTouchpoints'> }
   compareAttributionModels: { default: Arguments<'compareAttributionModels'> }
   completeProviderOAuthCallback: { default: Arguments<'completeProviderOAuthCallback'> }
-  createApiKey: { server: Arguments<'createApiKey'>; publishable: Arguments<'createApiKey'> }
+  createApiKey: { server: Arguments<'createApiKey'>; publishable: Arguments<'createApiKey'>; replacement: Arguments<'createApiKey'> }
   createBudgetOptimization: { plain: Arguments<'createBudgetOptimization'>; bounded: Arguments<'createBudgetOptimization'> }
   createExportJob: { revenue: Arguments<'createExportJob'>; ledger: Arguments<'createExportJob'> }
   createInvestigation: { question: Arguments<'createInvestigation'>; bounded: Arguments<'createInvestigation'> }

@@ -33,6 +33,10 @@ export interface MiniOperation {
   'x-raw-body'?: boolean
   'x-required-role'?: string
   'x-required-scope'?: string
+  'x-rate-limit-policy'?: OperationRow['rateLimitPolicy']
+  deprecated?: boolean
+  'x-deprecated-since'?: string
+  'x-sunset'?: string
 }
 
 // The package is CommonJS whose default export Node finds one level down.
@@ -135,8 +139,10 @@ function toRow(method: string, path: string, operation: MiniOperation): Operatio
         { mediaTypes: Object.keys(response.content ?? {}), headers: Object.keys(response.headers ?? {}) },
       ]),
     ),
-    deprecated: false,
-    sunset: null,
+    deprecated: operation.deprecated === true,
+    deprecatedSince: operation['x-deprecated-since'] ?? null,
+    sunset: operation['x-sunset'] ?? null,
+    rateLimitPolicy: operation['x-rate-limit-policy'] ?? (operation.security.length > 0 ? 'default' : 'none'),
     stability: 'draft',
     latencyObjectiveMs: null,
   } as unknown as OperationRow

@@ -59,7 +59,8 @@ const LISTING = /^<!--operations:([\w-]+)-->$/gm
 const LISTINGS: Record<string, (operation: Operation) => boolean> = {
   idempotent: ({ parameters }) => parameters.some(({ name }) => name === 'Idempotency-Key'),
   paged: ({ parameters }) => parameters.some(({ name }) => name === 'cursor'),
-  'not-limited-yet': ({ replies, security }) => security.length > 0 && !replies.some(({ status }) => status === 429),
+  'limited-as-ingest': ({ rateLimitPolicy }) => rateLimitPolicy === 'ingest',
+  'limited-by-address': ({ rateLimitPolicy }) => rateLimitPolicy === 'address',
   accepted: ({ replies }) => replies.some(({ status }) => status === 202),
   'webhook-in': ({ path }) => path.includes('/in/{endpoint_key}'),
 }

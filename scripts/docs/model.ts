@@ -47,6 +47,7 @@ export interface Operation {
   requiredScope: string | null
   stability: string
   latencyMs: number | null
+  rateLimitPolicy: string
   deprecated: boolean
   /** A day, UTC. */
   sunset: string | null
@@ -141,6 +142,7 @@ function toOperation(
   const text = (key: string): string | null => (typeof node[key] === 'string' ? node[key] : null)
   const description = text('description') ?? ''
   const latency = node['x-latency-objective-ms']
+  const security = (node.security as JsonObject[]).map((alternative) => Object.keys(alternative))
   return {
     id: text('operationId') ?? '',
     method: method.toUpperCase(),
@@ -158,11 +160,12 @@ function toOperation(
     replies: Object.entries(node.responses as Record<string, JsonObject>).map(([status, written]) =>
       toReply(document, Number(status), resolve(document, written)),
     ),
-    security: (node.security as JsonObject[]).map((alternative) => Object.keys(alternative)),
+    security,
     requiredRole: text('x-required-role'),
     requiredScope: text('x-required-scope'),
     stability: text('x-stability') ?? 'stable',
     latencyMs: typeof latency === 'number' ? latency : null,
+    rateLimitPolicy: text('x-rate-limit-policy') ?? (security.length > 0 ? 'default' : 'none'),
     deprecated: node.deprecated === true,
     sunset: text('x-sunset'),
     successor: null,

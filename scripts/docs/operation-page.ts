@@ -55,6 +55,7 @@ export function operationLink(id: string): string {
 function factRows(operation: Operation): string[][] {
   return [
     ['State on this server', `<!--state:${operation.id}-->`],
+    ['Rate limit', rateLimitText(operation)],
     ['Latency objective', latencyText(operation)],
     ['Who may call', whoText(operation)],
     [
@@ -63,6 +64,12 @@ function factRows(operation: Operation): string[][] {
     ],
     ['Domain, owner', `${operation.domain}, ${operation.owner}`],
   ]
+}
+
+function rateLimitText({ rateLimitPolicy }: Operation): string {
+  if (rateLimitPolicy === 'none') return 'none'
+  const whose = rateLimitPolicy === 'address' ? 'by address of the network' : `\`${rateLimitPolicy}\`, of the tenant`
+  return `[${whose}](/docs/guides/rate-limits)`
 }
 
 export function latencyText({ latencyMs }: Operation): string {

@@ -33,6 +33,13 @@ export interface OperationRow {
     readonly [status: number]: { readonly mediaTypes: readonly string[]; readonly headers: readonly string[] }
   }
   readonly deprecated: boolean
+  /**
+   * \`default\` and \`ingest\` count the requests of a tenant; \`address\`: the operation itself counts those of an address of the
+   * network; \`none\`: nothing is counted.
+   */
+  readonly rateLimitPolicy: 'default' | 'ingest' | 'address' | 'none'
+  /** \`x-deprecated-since\`: the day (UTC) since when it is deprecated. */
+  readonly deprecatedSince: string | null
   /** \`x-sunset\`: the day (UTC) after which the operation may be gone. */
   readonly sunset: string | null
   readonly stability: 'draft' | 'stable'
@@ -75,13 +82,14 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
     if (value !== null && !allowed.includes(value)) report(pointer, `${key} must be one of ${allowed.join(', ')}`)
     return value
   }
+  const security = readSecurity(contract, operation, report)
   const latencyObjective = node['x-latency-objective-ms']
   return {
     method: operation.method,
     path: operation.path,
     domain: required('x-domain'),
     owner: required('x-owner'),
-    security: readSecurity(contract, operation, report),
+    security,
     requiredRole: oneOf('x-required-role', ['manager', 'admin']),
     requiredScope: text('x-required-scope'),
     acceptsAnyMediaType: operation.hasRawBody,
@@ -104,7 +112,11 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
       ]),
     ),
     deprecated: node.deprecated === true,
+    deprecatedSince: text('x-deprecated-since'),
     sunset: text('x-sunset'),
+    rateLimitPolicy:
+      oneOf('x-rate-limit-policy', ['default', 'ingest', 'address', 'none']) ??
+      (security.length > 0 ? 'default' : 'none'),
     stability: oneOf('x-stability', ['draft', 'stable']) ?? 'stable',
     latencyObjectiveMs: typeof latencyObjective === 'number' ? latencyObjective : null,
   }

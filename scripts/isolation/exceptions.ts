@@ -23,6 +23,15 @@ const queue = (
 ): Record<string, TableException> =>
   Object.fromEntries(tables.map((table) => [`pgboss.${table}`, { reason: `the queue: ${reason}`, access }]))
 
+/** Of the schema `internal`: reached by reviewed functions of skeldir_control, and by nobody else. */
+const controlled = (table: string, reason: string): Record<string, TableException> => ({
+  [`internal.${table}`]: {
+    reason,
+    access: { skeldir_control: ['DELETE', 'INSERT', 'SELECT', 'UPDATE'] },
+    policies: ['by_control: permissive for all to skeldir_control using (true) with check (true)'],
+  },
+})
+
 /** Tables without a tenant's policies. A partition stands under the line of the table that it is part of. */
 export const OUTSIDE: Record<string, TableException> = {
   'public.schema_migrations': {
@@ -30,10 +39,24 @@ export const OUTSIDE: Record<string, TableException> = {
     access: Object.fromEntries(RUNTIME_ROLES.map((role) => [role, ['SELECT']])),
   },
   'public.users': {
-    reason: 'a person may belong to several tenants; only provisioning and find_login read it',
-    access: { app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
-    policies: [PROVISIONING, LOOKUP],
+    reason:
+      'a person may belong to several tenants; provisioning and reviewed functions read it, and whoever was invited joins',
+    access: {
+      app_rw: ['INSERT', 'SELECT', 'UPDATE(password_hash, status)'],
+      app_user: ['INSERT(user_id, email, password_hash)'],
+      skeldir_control: ['SELECT', 'UPDATE(password_hash)'],
+    },
+    policies: [
+      'join_by_invitation: permissive for insert to app_user with check ((EXISTS ( SELECT FROM member_invitations i WHERE ((i.user_id = users.user_id) AND (i.email = users.email)))))',
+      LOOKUP,
+      'password_by_control: permissive for update to skeldir_control using (true) with check (true)',
+      PROVISIONING,
+    ],
   },
+  ...controlled('account_cutoffs', 'since when the tokens of a person hold, in all tenants'),
+  ...controlled('address_limits', 'requests by the keyed hash of an address: nothing of any tenant'),
+  ...controlled('login_attempts', 'failures by the keyed hash of an account or an address'),
+  ...controlled('token_revocations', 'hashes of what is revoked: whoever reads them learns of no tenant and no person'),
   'public.tenant_slugs': {
     reason: 'a slug is unique across tenants, since people type it to log in; only provisioning reads it',
     access: { app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
@@ -72,8 +95,11 @@ export const OUTSIDE: Record<string, TableException> = {
 /** Tenant tables that skeldir_control reads across tenants, for a narrow function that runs before the tenant is known. */
 export const LOOKUPS: Record<string, string> = {
   'public.api_keys': 'find_api_key: whose key is this',
+  'public.member_invitations': 'find_invitation: whose invitation is this',
   'public.memberships': 'find_login: which tenants does this person belong to',
   'public.tenant_keys': 'find_webhook_endpoint: the key that unseals the secrets',
+  'public.refresh_tokens': 'find_refresh_token: whose token is this',
+  'public.sessions': 'change_password: the sessions of a person end in every tenant',
   'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
   'public.tenants': 'find_login: names for choosing a tenant',
   'public.webhook_endpoints': 'find_webhook_endpoint: whose endpoint is this',
@@ -112,6 +138,100 @@ export const DEFINERS: Record<string, DefinerException> = {
     roles: ['app_user'],
     reach: 'lookup',
   },
+  'internal.find_refresh_token(bytea)': {
+    reason: 'asked with the SHA-256 of a token of 256 random bits',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.find_invitation(bytea,timestamp with time zone)': {
+    reason: 'asked with the SHA-256 of a token of 256 random bits',
+    roles: ['app_user'],
+    reach: 'lookup',
+  },
+  'internal.find_user_id(text)': {
+    reason: 'an invitation names an address; the answer is the id of that one person',
+    roles: ['app_rw', 'app_user'],
+    reach: 'lookup',
+  },
+  'internal.list_memberships_of(text)': {
+    reason: 'operators ask where one person belongs; the API may not',
+    roles: ['app_rw'],
+    reach: 'lookup',
+  },
+  'internal.list_members(uuid,timestamp with time zone,text,integer)': {
+    reason: 'addresses stand in users; those of the members of the context only',
+    roles: ['app_rw', 'app_user'],
+    reach: 'context',
+  },
+  'internal.has_other_admin(uuid,uuid)': {
+    reason: 'whether an account is disabled stands in users; of the context only',
+    roles: ['app_rw', 'app_user'],
+    reach: 'context',
+  },
+  'internal.find_member(uuid)': {
+    reason: 'address and standing of a member of the context',
+    roles: ['app_rw', 'app_user'],
+    reach: 'context',
+  },
+  'internal.find_password(uuid)': {
+    reason: 'the hash that a member of the context proves the old password against',
+    roles: ['app_user'],
+    reach: 'context',
+  },
+  'internal.change_password(uuid,text,text,timestamp with time zone,timestamp with time zone,uuid)': {
+    reason: 'of a member of the context who knows the old one; it ends their sessions in every tenant',
+    roles: ['app_user'],
+    reach: 'context',
+  },
+  'internal.confirm_password(uuid,text)': {
+    reason: 'locks the account of a member of the context whose hash was just proven',
+    roles: ['app_user'],
+    reach: 'context',
+  },
+  'internal.restore_member(uuid,uuid,text)': {
+    reason: 'only from the trigger on memberships: it refuses to be called',
+    roles: ['app_rw', 'app_user'],
+    reach: 'context',
+  },
+  'internal.end_account_sessions(uuid)': {
+    reason: 'only from the trigger on users: it refuses to be called',
+    roles: ['app_rw'],
+    reach: 'context',
+  },
+  'internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone)': {
+    reason: 'of the context, or from a trigger on a row that the caller could change',
+    roles: ['app_rw', 'app_user'],
+    reach: 'context',
+  },
+  'internal.read_revocations(xid8)': {
+    reason: 'every process learns of every revocation; rows are hashes',
+    roles: ['app_user'],
+    reach: 'all',
+  },
+  'internal.admit_account(bytea,timestamp with time zone,integer,integer)': {
+    reason: 'counts by a keyed hash',
+    roles: ['app_user'],
+    reach: 'context',
+    writesOutside: 'it counts before anybody is known',
+  },
+  'internal.admit_address(bytea,timestamp with time zone,integer,integer)': {
+    reason: 'counts by a keyed hash',
+    roles: ['app_user'],
+    reach: 'context',
+    writesOutside: 'it counts before anybody is known',
+  },
+  'internal.admit_by_address(bytea,integer,integer)': {
+    reason: 'counts by a keyed hash',
+    roles: ['app_user'],
+    reach: 'context',
+    writesOutside: 'it counts before anybody is known',
+  },
+  'internal.forgive_attempt(bytea,bytea)': {
+    reason: 'counts by a keyed hash',
+    roles: ['app_user'],
+    reach: 'context',
+    writesOutside: 'it counts before anybody is known',
+  },
   'internal.is_allowed_origin(text)': {
     reason: 'a preflight proves nothing; the answer is yes or no, never whose',
     roles: ['app_user'],
@@ -126,7 +246,10 @@ export const DEFINERS: Record<string, DefinerException> = {
 }
 
 /** Functions that set the tenant's context themselves: whoever may call one acts for whatever tenants it sets. */
-export const SWITCHERS: Record<string, string> = {}
+export const SWITCHERS: Record<string, string> = {
+  'internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[])':
+    'enters when keys of many tenants were last used, as each tenant in turn; the API may act for any tenant',
+}
 
 /** Views that read as their owner. Each must be a security_barrier that filters by the context; materialized ones have no grants. */
 export const VIEWS: Record<string, string> = {}

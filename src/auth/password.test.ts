@@ -1,5 +1,6 @@
+import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { decoyHash, hashPassword, verifyPassword } from './password.ts'
+import { countHashes, decoyHash, hashPassword, verifyPassword } from './password.ts'
 
 test('a hash is a PHC string of argon2id with the stated cost, and verifies its password only', async () => {
   const phc = await hashPassword('correct horse')
@@ -45,6 +46,19 @@ test('the decoy costs as much as a real one, is made once, and has no password',
   expect(await decoyHash()).toBe(await decoyHash())
   expect(await decoyHash()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   expect(await verifyPassword('', await decoyHash())).toBe(false)
+})
+
+test('each costs one hash, and beyond some seconds of waiting there is none to be had', async () => {
+  const phc = await hashPassword('password')
+  const before = countHashes()
+  const flood = Array.from({ length: 62 * availableParallelism() }, () => verifyPassword('password', phc))
+  const outcomes = await Promise.allSettled(flood)
+  const refused = outcomes.filter(({ status }) => status === 'rejected')
+  expect(refused.length).toBe(availableParallelism())
+  for (const outcome of refused) {
+    expect(outcome).toMatchObject({ reason: { code: 'service_unavailable' } })
+  }
+  expect(countHashes() - before).toBe(outcomes.length - refused.length)
 })
 
 test('more at once than cores wait for their turn and all come through, also after errors', async () => {

@@ -1,6 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
+import { ProblemError } from '../problem/problem.ts'
 
 const hash = promisify(argon2)
 
@@ -12,11 +13,21 @@ const TAG_BYTES = 32
 
 /** A hash takes 19 MiB and a core: more at once than cores would only let a flood of logins starve the rest. */
 let free = availableParallelism()
+/** Some seconds of waiting; who comes later would be gone before the answer. */
+const MAX_WAITING = 60 * availableParallelism()
 const waiting: (() => void)[] = []
+let computed = 0
+
+/** How many hashes this process has computed: what shows that two ways of failing cost the same. */
+export function countHashes(): number {
+  return computed
+}
 
 async function limited<T>(work: () => Promise<T>): Promise<T> {
   if (free > 0) free -= 1
-  else await new Promise<void>((resolve) => waiting.push(resolve))
+  else if (waiting.length < MAX_WAITING) await new Promise<void>((resolve) => waiting.push(resolve))
+  else throw new ProblemError('service_unavailable', 'Too many passwords are being checked. Try again shortly.')
+  computed += 1
   try {
     return await work()
   } finally {
@@ -33,7 +44,7 @@ function derive(password: string, nonce: Buffer, memory: number, passes: number,
   )
 }
 
-/** The PHC string of a password: `$argon2id$v=19$m=…,t=…,p=…$salt$tag` (RFC 9106). */
+/** The PHC string of a password: `$argon2id$v=19$m=…,t=…,p=…$salt$tag` (RFC 9106). Throws `service_unavailable`. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16)
   const tag = await derive(password, salt, MEMORY_KIB, PASSES, PARALLELISM)
@@ -42,7 +53,10 @@ export async function hashPassword(password: string): Promise<string> {
 
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
 
-/** Whether the password has this hash. A hash in another form is an error of ours and throws TypeError. */
+/**
+ * Whether the password has this hash. A hash in another form is an error of ours and throws TypeError; throws
+ * `service_unavailable` when too many wait already.
+ */
 export async function verifyPassword(password: string, phc: string): Promise<boolean> {
   const parts = PHC.exec(phc)
   if (parts === null) throw new TypeError('not an argon2id hash')

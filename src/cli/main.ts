@@ -67,9 +67,8 @@ const commands: Record<string, Command> = {
     },
   },
   admin: {
-    usage:
-      'admin create-tenant|create-user|create-api-key|set-allowed-origins|rotate-master-key|rotate-tenant-key [options]',
-    summary: 'provisioning and rotation of keys; secrets are printed once (skeldir admin --help)',
+    usage: 'admin <command> [options]',
+    summary: 'tenants, members, accounts, API keys, audit log and rotation of keys (skeldir admin --help)',
     run: async (args) => void (await import('./admin.ts').then(({ runAdmin }) => runAdmin(args))),
   },
   webhooks: {

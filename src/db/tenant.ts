@@ -15,6 +15,8 @@ export interface TenantScope {
   /** A uuid in canonical form. */
   tenantId: string
   correlationId: string
+  /** Runs after `work` in the same transaction. */
+  beforeCommit?: (tx: Tx) => Promise<void>
 }
 
 export interface InTenantOptions {
@@ -63,6 +65,7 @@ export async function inTenant<T>(
     try {
       const result = await work(tx)
       await begun
+      await scope.beforeCommit?.(tx)
       end()
       const done = await client.query('commit')
       if (done.command !== 'COMMIT') throw new TransactionLost(`COMMIT was answered by ${done.command}`)

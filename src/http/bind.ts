@@ -7,6 +7,7 @@ import { type Handlers, notImplemented, type OperationId } from '../contract.ts'
 import type { Authenticator } from './authenticate.ts'
 import type { CorsPolicy } from './cors.ts'
 import { createEngine } from './engine.ts'
+import type { Limits } from './exchange.ts'
 import type { ContractSource } from './operations.ts'
 import { listenable } from './server.ts'
 import type { Description, FindImplementation } from './static/description.ts'
@@ -14,6 +15,8 @@ import { createStaticRoutes, type StaticRoute } from './static-routes.ts'
 
 export type { Authenticator, IncomingRequest } from './authenticate.ts'
 export type { CorsPolicy } from './cors.ts'
+export type { Limits } from './exchange.ts'
+export type { StoredAnswer } from './idempotency.ts'
 export { isConnectionError } from './problem.ts'
 export { closeServer } from './server.ts'
 
@@ -29,10 +32,15 @@ export interface BindOptions {
   staticRoutes?: readonly StaticRoute[]
   /** Which pages of other origins may read answers. Default: none. */
   cors?: CorsPolicy
+  /** What is counted and remembered of callers. Default: nothing. */
+  limits?: Limits
 }
 
 /** The platform's API: not listening yet. Throws when contract, handlers and authenticators do not fit each other. */
-export function createServer(ctx: AppContext, { handlers, authenticators, staticRoutes, cors }: BindOptions): Server {
+export function createServer(
+  ctx: AppContext,
+  { handlers, authenticators, staticRoutes, cors, limits }: BindOptions,
+): Server {
   const contract = loadContract()
   const server = listenable(
     ctx.log,
@@ -47,7 +55,9 @@ export function createServer(ctx: AppContext, { handlers, authenticators, static
           mockGatewayUrl: ctx.config.mockGatewayUrl,
         }),
       isClosing: () => !server.listening,
+      trustedProxies: ctx.config.trustedProxies,
       ...(cors !== undefined && { cors }),
+      ...(limits !== undefined && { limits }),
     }),
   )
   return server

@@ -5,8 +5,10 @@ import type { AppContext } from '../context.ts'
 import type { Authenticator } from './authenticate.ts'
 import { createBackend } from './backend.ts'
 import { readBody } from './body.ts'
+import { createClientFinder } from './client-address.ts'
 import { type CorsPolicy, openCors, preflightHeaders, readForeignOrigin, readPreflight } from './cors.ts'
-import { corsTargetOf, type Exchange, type Target } from './exchange.ts'
+import { corsTargetOf, type Exchange, type Limits, type Target } from './exchange.ts'
+import { isDoubtful, requireSoundFraming } from './framing.ts'
 import { malformed } from './json.ts'
 import { type AnyHandler, type AnyReply, bindOperations, type ContractSource } from './operations.ts'
 import { send, sendFile, sendProblem, sendReply } from './reply.ts'
@@ -29,6 +31,10 @@ export interface EngineOptions {
   sendReply?: (exchange: Exchange, reply: AnyReply) => void
   /** Which pages of other origins may read answers. Default: none, and nothing is said about it. */
   cors?: CorsPolicy
+  /** Default: nothing is counted or remembered. */
+  limits?: Limits
+  /** Addresses and networks (CIDR) whose word about the client's address is taken. Default: none. */
+  trustedProxies?: readonly string[] | undefined
 }
 
 /**
@@ -54,9 +60,12 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     options.authenticators,
     options.sendReply ?? sendReply,
   )
-  const { cors } = options
+  const { cors, limits } = options
+  const findClient = createClientFinder(options.trustedProxies ?? [])
 
   return function serve(req, res) {
+    // Its connection closes with the answer to what came before.
+    if (isDoubtful(req)) return
     const correlationId = readCorrelationId(req)
     // By hand, since url parsers normalise what must stay as it came.
     const question = req.url.indexOf('?')
@@ -64,7 +73,13 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     const exchange: Exchange = {
       req,
       res,
-      ctx: { ...app, correlationId, log: app.log.child({ correlationId }) },
+      ctx: {
+        ...app,
+        correlationId,
+        clientAddress: findClient({ peer: req.socket.remoteAddress, headers: req.headers }),
+        userAgent: req.headers['user-agent'],
+        log: app.log.child({ correlationId }),
+      },
       method: req.method,
       path: question === -1 ? req.url : req.url.slice(0, question),
       query: question === -1 ? '' : req.url.slice(question + 1),
@@ -73,6 +88,8 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
       match: { kind: 'none' },
       refusal: undefined,
       principal: null,
+      limits,
+      quota: undefined,
       cors: cors && { policy: cors, readableBy: null },
       isClosing: options.isClosing,
       readBody() {
@@ -101,9 +118,7 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
 
   function route(exchange: Exchange): void {
     const { req } = exchange
-    if (req.headers.host === undefined && req.httpVersion === '1.1') {
-      throw malformed('host_missing', 'An HTTP/1.1 request needs a Host header.', '/header/host')
-    }
+    requireSoundFraming(req, exchange.res)
     if (req.method === 'OPTIONS' && exchange.path === '*') {
       send(exchange, 204, { Allow: router.allMethods })
       return

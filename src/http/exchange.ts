@@ -2,9 +2,17 @@ import type { Request, Response } from 'express'
 import type { Principal, RequestContext } from '../context.ts'
 import type { IncomingRequest } from './authenticate.ts'
 import { type CorsState, type CorsTarget, FILE_PLAN } from './cors.ts'
+import type { AnswerStore } from './idempotency.ts'
 import type { BoundOperation } from './operations.ts'
+import type { Quota, RateLimiter } from './rate-limit.ts'
 import type { Match } from './router.ts'
 import type { StaticRoute } from './static-routes.ts'
+
+/** What a server counts and remembers of its callers. Without it nothing is counted, and an Idempotency-Key says nothing. */
+export interface Limits {
+  rates: RateLimiter
+  answers: AnswerStore
+}
 
 export type Target = { operation: BoundOperation } | { file: StaticRoute }
 
@@ -19,6 +27,9 @@ export interface Exchange extends IncomingRequest {
   /** Why an authenticator refused, where that is more than 401: a ProblemError or RequestAborted. */
   refusal: Error | undefined
   principal: Principal | null
+  limits: Limits | undefined
+  /** Since it was taken from; it is told in every answer from then on. */
+  quota: Quota | undefined
   /** Undefined: pages of other origins are not thought of. */
   cors: CorsState | undefined
   /** Whether the server is going down: the answer then closes its connection. */

@@ -3,8 +3,10 @@ import type { Validator } from '../../generated/validators.js'
 import { notImplemented } from '../contract.ts'
 import type { Authenticator } from './authenticate.ts'
 import { type CorsPlan, planCors } from './cors.ts'
+import { deprecationHeaders } from './deprecation.ts'
 import { type ParameterPlan, planParameters } from './parameters.ts'
 import { PROBLEM_MEDIA_TYPE } from './problem.ts'
+import { type TenantPolicy, tenantPolicyOf } from './rate-limit.ts'
 
 /** Everything generated that the engine runs on; the bench and the tests bring their own. */
 export interface ContractSource {
@@ -38,8 +40,10 @@ export interface ReplyPlan {
   /** Those of the success answer; the first is the default. Empty: no body. */
   mediaTypes: readonly string[]
   validators: Readonly<Record<string, Validator>>
-  /** Null where the contract declares nothing but the correlation id. */
+  /** Null where the contract declares nothing but what the server sets. */
   headers: Validator | null
+  /** Names and values, in turn, that follow from the operation alone. */
+  fixedHeaders: readonly string[]
 }
 
 /** One operation with all that is known about it at boot, so that a request looks nothing up twice. */
@@ -59,6 +63,10 @@ export interface BoundOperation {
   /** Media types of all success answers: what `Accept` is held against. */
   offers: string[]
   cors: CorsPlan
+  /** Undefined: its requests are not counted for a tenant. */
+  ratePolicy: TenantPolicy | undefined
+  /** Whether an Idempotency-Key makes the request safe to send again. */
+  isIdempotent: boolean
   /** The shape in which openapi-backend wants it. */
   operation: {
     operationId: string
@@ -102,6 +110,8 @@ function* findFaults(
     // An optional scheme would give the handler a context without a tenant, behind the back of its type.
     if (row.security.some((alternative) => alternative.length === 0)) yield `operation ${id} makes security optional`
     const takesInput = row.parameters.length > 0 || row.requestBody !== null
+    if (isIdempotent(row) && Object.values(row.replies).some(({ mediaTypes }) => !mediaTypes.every(isJson)))
+      yield `operation ${id} takes Idempotency-Key, and has an answer other than JSON, which cannot be stored`
     if (takesInput && !row.acceptsAnyMediaType && !(422 in row.replies))
       yield `operation ${id} takes input but declares no 422`
     // Nothing stands behind these yet that a credential could open.
@@ -137,11 +147,16 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
   for (const [status, { mediaTypes, headers }] of Object.entries(row.replies)) {
     const own = mediaTypes.filter((mediaType) => mediaType !== PROBLEM_MEDIA_TYPE)
     for (const mediaType of own) offers.add(mediaType)
-    const isHeaderChecked = headers.some((name) => name.toLowerCase() !== 'x-correlation-id')
+    const isHeaderChecked = headers.some((name) => !SERVER_HEADERS.has(name.toLowerCase()))
     replies.set(Number(status), {
       mediaTypes: own,
       validators: contract.replies[id]?.[status] ?? {},
       headers: isHeaderChecked ? (contract.replyHeaders[id]?.[status] ?? null) : null,
+      fixedHeaders: row.deprecated
+        ? deprecationHeaders(row)
+            .filter(([name]) => headers.includes(name))
+            .flat()
+        : [],
     })
   }
   return {
@@ -156,6 +171,8 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
     replies,
     offers: [...offers],
     cors: planCors(row, contract.document),
+    ratePolicy: tenantPolicyOf(row),
+    isIdempotent: isIdempotent(row),
     operation: {
       operationId: id,
       method: row.method,
@@ -164,4 +181,18 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
       responses: {},
     },
   }
+}
+
+/** As Node names the header. */
+export const IDEMPOTENCY_KEY = 'idempotency-key'
+
+/** Set by the server in the form that the contract declares: nothing to hold against it. */
+const SERVER_HEADERS = new Set(['x-correlation-id', 'ratelimit', 'ratelimit-policy', 'deprecation', 'sunset'])
+
+function isIdempotent({ security, parameters }: OperationRow): boolean {
+  return security.length > 0 && parameters.some(({ name }) => name.toLowerCase() === IDEMPOTENCY_KEY)
+}
+
+function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType.endsWith('+json')
 }

@@ -5,6 +5,7 @@ import { withCorsHeaders } from './cors.ts'
 import { corsTargetOf, type Exchange, operationOf } from './exchange.ts'
 import type { AnyReply, BoundOperation, ReplyPlan } from './operations.ts'
 import { PROBLEM_MEDIA_TYPE, renderProblem, toProblemError } from './problem.ts'
+import { rateLimitHeaders } from './rate-limit.ts'
 import { sendBytes } from './send.ts'
 import { chooseRepresentation, findHeldTag } from './static/file.ts'
 import type { StaticRoute } from './static-routes.ts'
@@ -66,7 +67,7 @@ export function sendReply(exchange: Exchange, reply: AnyReply): void {
   send(exchange, reply.status, reply.headers, mediaType, payload)
 }
 
-/** Correlation id, CORS, `nosniff`, and `no-store` unless `own` says otherwise, on every answer. */
+/** Correlation id, CORS, quota, `nosniff`, and `no-store` unless `own` says otherwise, on every answer. */
 export function send(
   exchange: Exchange,
   status: number,
@@ -74,7 +75,7 @@ export function send(
   mediaType?: string,
   payload?: string | Buffer,
 ): void {
-  const { req, res, ctx, cors, isClosing } = exchange
+  const { req, res, ctx, cors, quota, isClosing } = exchange
   const extra = cors === undefined ? own : withCorsHeaders(own, cors, corsTargetOf(exchange))
   const headers = ['X-Correlation-ID', ctx.correlationId, 'X-Content-Type-Options', 'nosniff']
   let isCacheControlled = false
@@ -87,6 +88,9 @@ export function send(
     }
   }
   if (!isCacheControlled) headers.push('Cache-Control', 'no-store')
+  if (quota !== undefined) headers.push(...rateLimitHeaders(quota))
+  const fixed = operationOf(exchange)?.replies.get(status)?.fixedHeaders
+  if (fixed !== undefined && fixed.length > 0) headers.push(...fixed)
   if (mediaType !== undefined && payload !== undefined) {
     headers.push('Content-Type', mediaType, 'Content-Length', String(Buffer.byteLength(payload)))
   } else if (status !== 204 && status !== 304) {
@@ -121,6 +125,8 @@ function findReplyFault(operation: BoundOperation, reply: AnyReply, correlationI
 function findHeaderFault(plan: ReplyPlan, reply: AnyReply, correlationId: string): ReplyFault | undefined {
   if (plan.headers === null) return undefined
   const headers: Record<string, string> = { 'x-correlation-id': correlationId }
+  for (let i = 0; i < plan.fixedHeaders.length; i += 2)
+    headers[(plan.fixedHeaders[i] as string).toLowerCase()] = plan.fixedHeaders[i + 1] as string
   for (const [name, value] of Object.entries(reply.headers ?? {})) headers[name.toLowerCase()] = value
   if (!plan.headers(headers)) return { fault: 'the headers do not match their schemas', errors: plan.headers.errors }
   return undefined

@@ -1,11 +1,14 @@
+import type { RequestContext, TenantContext } from '../context.ts'
 import { ProblemError, type ProblemItem } from '../problem/problem.ts'
 import { requireAccess } from './authenticate.ts'
 import { narrowCors } from './cors.ts'
 import type { Exchange } from './exchange.ts'
+import { answerOnce } from './idempotency.ts'
 import { type JsonValue, parseJson, parseText } from './json.ts'
 import { requireIdentityEncoding, requireMediaType } from './media.ts'
-import type { AnyReply, AnyRequest, BoundOperation } from './operations.ts'
+import { type AnyReply, type AnyRequest, type BoundOperation, IDEMPOTENCY_KEY } from './operations.ts'
 import { type Parameters, readParameters } from './parameters.ts'
+import { requireQuota } from './rate-limit.ts'
 import { toProblemItems } from './validation.ts'
 
 interface SentBody {
@@ -21,16 +24,21 @@ const MAX_BYTES_FOR_ALL_ERRORS = 65_536
 
 /** Runs after authentication. */
 export async function runOperation(operation: BoundOperation, exchange: Exchange): Promise<AnyReply> {
-  const { row } = operation
-  const { principal } = exchange
+  const { row, ratePolicy } = operation
+  const { principal, limits } = exchange
   if (row.security.length > 0) {
     if (principal === null) throw new ProblemError('unauthorized', 'The request carries no valid credentials.')
     await narrowCors(exchange.cors, exchange.ctx, principal.tenantId)
     requireAccess(row, principal)
+    if (limits !== undefined && ratePolicy !== undefined) {
+      const taken = limits.rates.take(exchange.ctx, principal.tenantId, ratePolicy)
+      exchange.quota = taken instanceof Promise ? await taken : taken
+      requireQuota(exchange.quota)
+    }
   }
   if (!row.acceptsAnyMediaType) requireAcceptable(operation, exchange)
   const sent = row.requestBody === null ? NO_BODY : await readRequestBody(operation, exchange)
-  const { rawBody } = sent
+  const { rawBody, mediaType } = sent
   const { parameters, body } = readInput(operation, exchange, sent)
   const request: AnyRequest = {
     params: parameters.path,
@@ -39,9 +47,13 @@ export async function runOperation(operation: BoundOperation, exchange: Exchange
     body,
     rawBody,
   }
-  const ctx = principal === null ? exchange.ctx : { ...exchange.ctx, tenantId: principal.tenantId, principal }
   // The one cast: `Handlers` and the validators have agreed on the types.
-  return operation.handler(ctx as never, request as never)
+  const handle = (ctx: RequestContext) => operation.handler(ctx as never, request as never)
+  if (principal === null) return handle(exchange.ctx)
+  const ctx: TenantContext = { ...exchange.ctx, tenantId: principal.tenantId, principal }
+  const key = operation.isIdempotent ? exchange.headers[IDEMPOTENCY_KEY] : undefined
+  if (limits === undefined || typeof key !== 'string') return handle(ctx)
+  return answerOnce(limits.answers, operation, ctx, request, { key, mediaType }, handle)
 }
 
 async function readRequestBody({ row }: BoundOperation, { headers, readBody: read }: Exchange): Promise<SentBody> {

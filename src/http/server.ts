@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import express, { type RequestHandler } from 'express'
 import type { Logger } from 'pino'
@@ -67,8 +68,13 @@ function answerClientError(log: Logger, error: NodeJS.ErrnoException, socket: Du
   const { code = '' } = error
   // Bytes of a response that has begun must not be followed by those of another.
   const { _httpMessage: current } = socket as { _httpMessage?: { headersSent: boolean } | null }
-  if (code === 'ECONNRESET' || !socket.writable || current?.headersSent) {
+  if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
+    return
+  }
+  if (current?.headersSent) {
+    // It may not have left yet.
+    ;(socket as Socket).destroySoon()
     return
   }
   log.debug({ code }, 'a client sent something that is not HTTP')

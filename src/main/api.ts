@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config.ts'
 import { closeServer, createServer } from '../http/bind.ts'
-import { authenticators, createCorsPolicy, handlers } from './app.ts'
+import { authenticators, createCorsPolicy, createLimits, handlers } from './app.ts'
 import { createContext } from './context.ts'
 
 export interface RunningApi {
@@ -14,7 +14,8 @@ export interface RunningApi {
 /** Starts the API. Does not wait for the database: liveness answers at once, readiness when the database does. */
 export async function startApi(config: Config): Promise<RunningApi> {
   const ctx = createContext(config, 'app_user', 'api')
-  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy() })
+  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy(), limits: createLimits() })
+  ctx.startAuthentication()
   server.listen(config.port, config.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

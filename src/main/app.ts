@@ -1,14 +1,18 @@
 import { attributionHandlers } from '../attribution/handlers.ts'
 import { attributionTasks } from '../attribution/tasks.ts'
 import { authHandlers } from '../auth/handlers.ts'
-import { authenticateBearer, authenticateKey } from '../auth/service.ts'
+import { authenticateBearer } from '../auth/service.ts'
 import type { Handlers } from '../contract.ts'
 import { eventHandlers } from '../events/handlers.ts'
 import { healthHandlers } from '../health/handlers.ts'
-import type { Authenticator, CorsPolicy, SchemeName } from '../http/bind.ts'
+import type { Authenticator, CorsPolicy, Limits, SchemeName, StoredAnswer } from '../http/bind.ts'
 import type { Task } from '../queue/job.ts'
 import { revenueHandlers } from '../revenue/handlers.ts'
 import { createOriginLookup } from '../tenants/allowed-origins.ts'
+import { authenticateKey } from '../tenants/api-keys/authenticate.ts'
+import { tenantHandlers } from '../tenants/handlers.ts'
+import { createIdempotencyStore } from '../tenants/idempotency/service.ts'
+import { createRateLimiter } from '../tenants/limits/rate-limiter.ts'
 import { webhookHandlers } from '../webhooks/handlers.ts'
 import { authenticateDelivery } from '../webhooks/service.ts'
 import { webhookTasks } from '../webhooks/tasks.ts'
@@ -22,6 +26,7 @@ export const handlers: Handlers = {
   ...eventHandlers,
   ...healthHandlers,
   ...revenueHandlers,
+  ...tenantHandlers,
   ...webhookHandlers,
 }
 
@@ -38,6 +43,11 @@ export const authenticators: Partial<Record<SchemeName, Authenticator>> = {
 /** One for each server: it remembers for some seconds what the tenants allow. */
 export function createCorsPolicy(): CorsPolicy {
   return createOriginLookup()
+}
+
+/** One for each server: it holds permits that it has leased. */
+export function createLimits(): Limits {
+  return { rates: createRateLimiter(), answers: createIdempotencyStore<StoredAnswer>() }
 }
 
 export const tasks: readonly Task[] = [...attributionTasks, ...webhookTasks]

@@ -110,6 +110,7 @@ async function runGroup(ctx: AppContext, tasks: Map<string, Task>, jobs: Job[]):
     ...ctx,
     tenantId: first.data.tenantId,
     correlationId: first.data.correlationId,
+    clientAddress: null,
     principal: { kind: 'worker', tenantId: first.data.tenantId },
   }
   try {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TenantContext } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
+import { matchesTag } from '../etag.ts'
 import { ProblemError } from '../problem/problem.ts'
 import { getTenant } from '../tenants/queries.ts'
 import { getStartOfDay, getWatermark, sumRevenue, type VendorRevenue } from './queries.ts'
@@ -42,7 +43,7 @@ export function getRealtimeRevenue(
     const watermark = await getWatermark(tx, ctx.tenantId, since)
     const place = [ctx.tenantId, since.toISOString(), tenant.reportingCurrency, tenant.timeZone]
     const etag = toEtag([...place, watermark.recorded, watermark.newest])
-    if (matches(request.ifNoneMatch, etag)) return { etag, revenue: null }
+    if (matchesTag(request.ifNoneMatch, etag)) return { etag, revenue: null }
     const rows = await sumRevenue(tx, ctx.tenantId, since)
     const totals = sumBy(rows, ({ currency }) => currency, addRevenue)
     const nothing = { currency: tenant.reportingCurrency, capturedMinor: 0n, refundedMinor: 0n, orders: 0 }
@@ -95,11 +96,4 @@ function requireRecent(since: Date, now: Date): void {
 function toEtag(parts: unknown[]): string {
   const text = parts.map((part) => (part instanceof Date ? part.toISOString() : String(part))).join('|')
   return `"${createHash('sha256').update(text).digest('base64url')}"`
-}
-
-/** RFC 9110, 13.1.2: a list of tags, compared weakly, or `*`. */
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false
-  if (ifNoneMatch.trim() === '*') return true
-  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
 }

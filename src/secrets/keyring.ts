@@ -28,6 +28,8 @@ export interface SigningKey {
 export interface KeyRing {
   signingKeys: readonly [SigningKey, ...SigningKey[]]
   wrappingKeys: readonly [WrappingKey, ...WrappingKey[]]
+  /** Of which `keysFor` makes one key per purpose. */
+  purposeRoots: readonly [Buffer, ...Buffer[]]
 }
 
 export interface WrappingKey {
@@ -55,7 +57,13 @@ export function deriveKeyRing(masterKeys: readonly Buffer[]): KeyRing {
   return {
     signingKeys: signing as [SigningKey, ...SigningKey[]],
     wrappingKeys: wrapping as [WrappingKey, ...WrappingKey[]],
+    purposeRoots: masterKeys.map((master) => derive(master, 'skeldir/purposes/v1')) as [Buffer, ...Buffer[]],
   }
+}
+
+/** Keys of 32 bytes for one purpose of the whole platform, such as `cursor/v1`, newest first: write by the first, read by all. */
+export function keysFor(ring: KeyRing, purpose: string): readonly [Buffer, ...Buffer[]] {
+  return ring.purposeRoots.map((root) => derive(root, `skeldir/${purpose}`)) as [Buffer, ...Buffer[]]
 }
 
 function toSigningKey(master: Buffer): SigningKey {
@@ -161,6 +169,44 @@ export function openWebhookSecret(tenantKey: TenantKey, endpointId: string, seal
     derive(key, 'skeldir/webhook-secret/v1'),
     sealed,
     place(tenantId, `webhook-secret/${endpointId}`, version),
+  ).toString()
+}
+
+const ALERT_TARGETS = 'alert-targets'
+
+/** The JSON of a tenant's alert targets. */
+export function sealAlertTargets({ tenantId, version, key }: TenantKey, json: string): Buffer {
+  return seal(derive(key, 'skeldir/alert-targets/v1'), Buffer.from(json), place(tenantId, ALERT_TARGETS, version))
+}
+
+/** Throws DecryptionError. */
+export function openAlertTargets({ tenantId, version, key }: TenantKey, sealed: Buffer): string {
+  return open(derive(key, 'skeldir/alert-targets/v1'), sealed, place(tenantId, ALERT_TARGETS, version)).toString()
+}
+
+/**
+ * The refresh token that takes the place of another one (HMAC-SHA-256, 32 bytes). It can be told again to whoever has
+ * that one, as long as the tenant's key lives, and so it is stored nowhere.
+ */
+export function deriveSuccessor(tenantKey: TenantKey, refreshToken: string): Buffer {
+  return createHmac('sha256', derive(tenantKey.key, 'skeldir/refresh-successor/v1')).update(refreshToken).digest()
+}
+
+/** The JSON of an answer, bound to the hash of its Idempotency-Key. */
+export function sealStoredAnswer({ tenantId, version, key }: TenantKey, keyHash: string, json: string): Buffer {
+  return seal(
+    derive(key, 'skeldir/stored-answer/v1'),
+    Buffer.from(json),
+    place(tenantId, `stored-answer/${keyHash}`, version),
+  )
+}
+
+/** Throws DecryptionError. */
+export function openStoredAnswer({ tenantId, version, key }: TenantKey, keyHash: string, sealed: Buffer): string {
+  return open(
+    derive(key, 'skeldir/stored-answer/v1'),
+    sealed,
+    place(tenantId, `stored-answer/${keyHash}`, version),
   ).toString()
 }
 

@@ -120,18 +120,11 @@ export async function insertTenantKey(tx: Tx, key: WrappedTenantKey): Promise<vo
     .execute()
 }
 
-export async function findUser(tx: Tx, email: string): Promise<string | undefined> {
-  const row = await tx.selectFrom('users').select('user_id as userId').where('email', '=', email).executeTakeFirst()
-  return row?.userId
-}
-
-export async function insertUser(tx: Tx, email: string, passwordHash: string): Promise<string> {
-  const row = await tx
-    .insertInto('users')
-    .values({ email, password_hash: passwordHash })
-    .returning('user_id as userId')
-    .executeTakeFirstOrThrow()
-  return row.userId
+export async function insertUser(
+  tx: Tx,
+  { userId, email, passwordHash }: { userId: string; email: string; passwordHash: string },
+): Promise<void> {
+  await tx.insertInto('users').values({ user_id: userId, email, password_hash: passwordHash }).execute()
 }
 
 /** False when the person is a member already. */
@@ -143,24 +136,6 @@ export async function insertMembership(tx: Tx, tenantId: string, userId: string,
     .returning('user_id')
     .executeTakeFirst()
   return row !== undefined
-}
-
-export async function insertApiKey(
-  tx: Tx,
-  key: { tenantId: string; name: string; prefix: string; secretHash: Buffer; scopes: string[] },
-): Promise<string> {
-  const row = await tx
-    .insertInto('api_keys')
-    .values({
-      tenant_id: key.tenantId,
-      name: key.name,
-      prefix: key.prefix,
-      secret_hash: key.secretHash,
-      scopes: key.scopes,
-    })
-    .returning('key_id as keyId')
-    .executeTakeFirstOrThrow()
-  return row.keyId
 }
 
 /** In the order in which they were given. */

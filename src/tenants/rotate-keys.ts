@@ -3,8 +3,9 @@ import type { AppContext } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
 import { createTenantKey, DecryptionError, rewrapTenantKey, unwrapTenantKey } from '../secrets/keyring.ts'
 import { sealAllAgain } from '../webhooks/service.ts'
+import { recordAudit } from './audit.ts'
+import { asOperator, nowhere } from './operator.ts'
 import { insertTenantKey, listTenantKeys, listTenants, setTenantKey } from './queries.ts'
-import { requireTenant } from './service.ts'
 
 const PAGE = 500
 
@@ -36,10 +37,7 @@ export async function rotateMasterKey(
   }
   let after = ''
   for (;;) {
-    // A uuid of nobody: which tenants there are is known outside of any of them.
-    const page = await inTenant(ctx.db.main, { tenantId: randomUUID(), correlationId: randomUUID() }, (tx) =>
-      listTenants(tx, after, PAGE),
-    )
+    const page = await inTenant(ctx.db.main, nowhere(), (tx) => listTenants(tx, after, PAGE))
     for (const { slug, tenantId } of page) {
       await rewrapTenant(ctx, { slug, tenantId }, result)
       result.tenants++
@@ -79,13 +77,20 @@ export async function rotateTenantKey(
   ctx: AppContext,
   tenantSlug: string,
 ): Promise<{ tenantId: string; version: number; secretsSealed: number }> {
-  const tenantId = await requireTenant(ctx, tenantSlug)
-  return inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
+  const work = await asOperator(ctx, tenantSlug)
+  const { tenantId } = work
+  return inTenant(ctx.db.main, work, async (tx) => {
     const keys = (await listTenantKeys(tx, tenantId)).map((wrapped) => unwrapTenantKey(ctx.keys, wrapped))
     const version = (keys.at(-1)?.version ?? 0) + 1
     const wrapped = createTenantKey(ctx.keys, tenantId, version)
     await insertTenantKey(tx, wrapped)
     const secretsSealed = await sealAllAgain(tx, [...keys, unwrapTenantKey(ctx.keys, wrapped)])
+    await recordAudit(tx, {
+      actor: work.principal,
+      action: 'tenant_key.rotated',
+      subject: `tenant:${tenantId}`,
+      details: { version },
+    })
     return { tenantId, version, secretsSealed }
   })
 }

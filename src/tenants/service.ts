@@ -1,32 +1,35 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { hashPassword } from '../auth/password.ts'
-import { hashApiKey } from '../auth/service.ts'
 import type { AppContext, Role } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
+import { exponentOf } from '../money.ts'
 import { createTenantKey } from '../secrets/keyring.ts'
 import { MAX_ALLOWED_ORIGINS, setAllowedOrigins, toAllowedOrigin } from './allowed-origins.ts'
+import { API_KEY_SCOPES, type ApiKeyScope, createApiKey as makeApiKey } from './api-keys/service.ts'
+import { recordAudit } from './audit.ts'
+import { deleteInvitation, findUserId, lockMembers } from './members/queries.ts'
+import { userIdOf } from './members/service.ts'
+import { asOperator, nowhere, operatorIn, ProvisioningError } from './operator.ts'
+import { generatePassword, readAddress } from './person.ts'
 import {
   claimSlug,
-  findTenantBySlug,
-  findUser,
-  insertApiKey,
+  getTenant,
   insertMembership,
   insertTenant,
   insertTenantKey,
   insertUser,
   listAllowedOrigins,
+  listTenants as listSlugs,
 } from './queries.ts'
+import { insertFirstVersions, lockSettings, setSettings } from './settings/queries.ts'
+import { isTimeZone } from './time-zone.ts'
 
-/** Thrown for what an operator asked for and cannot have; the message says why. */
-export class ProvisioningError extends Error {
-  override name = 'ProvisioningError'
-}
+export { API_KEY_SCOPES } from './api-keys/service.ts'
+export { ProvisioningError } from './operator.ts'
 
 const SLUG = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-/** What an API key may be allowed to do. */
-export const API_KEY_SCOPES: readonly string[] = ['events:write']
 
-/** Makes a tenant and its data key. `ctx.db.main` is app_rw: no other role may. Throws ProvisioningError. */
+/** Makes a tenant, its data key and its settings. `ctx.db.main` is app_rw: no other role may. Throws ProvisioningError. */
 export async function createTenant(
   ctx: AppContext,
   {
@@ -39,57 +42,104 @@ export async function createTenant(
 ): Promise<{ tenantId: string; slug: string }> {
   if (!SLUG.test(slug))
     throw new ProvisioningError(`"${slug}" is not a slug: lower-case letters, digits and hyphens, at most 63`)
-  if (!/^[A-Z]{3}$/.test(reportingCurrency))
-    throw new ProvisioningError(`"${reportingCurrency}" is not an ISO 4217 code`)
+  if (name.length < 1 || name.length > 100) throw new ProvisioningError('a name has 1 to 100 characters')
+  if (!isCurrency(reportingCurrency)) throw new ProvisioningError(`"${reportingCurrency}" is not an ISO 4217 code`)
   if (!isTimeZone(timeZone)) throw new ProvisioningError(`"${timeZone}" is not an IANA time zone`)
   const origins = readOrigins(allowedOrigins)
-  const tenantId = randomUUID()
-  await inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
+  const work = operatorIn(ctx, randomUUID())
+  const { tenantId } = work
+  await inTenant(ctx.db.main, work, async (tx) => {
     await insertTenant(tx, { tenantId, slug, name, reportingCurrency, timeZone })
     if (!(await claimSlug(tx, slug, tenantId))) throw new ProvisioningError(`the slug "${slug}" is taken`)
     await insertTenantKey(tx, createTenantKey(ctx.keys, tenantId, 1))
+    await insertFirstVersions(tx, tenantId)
     await setAllowedOrigins(tx, tenantId, origins)
+    await recordAudit(tx, {
+      actor: work.principal,
+      action: 'tenant.created',
+      subject: `tenant:${tenantId}`,
+      details: { slug, reporting_currency: reportingCurrency, time_zone: timeZone },
+    })
   })
   return { tenantId, slug }
 }
 
+export interface TenantSummary {
+  tenantId: string
+  slug: string
+  name: string
+  reportingCurrency: string
+  timeZone: string
+}
+
+const PAGE = 500
+
+/** All tenants, by slug. `ctx.db.main` is app_rw. */
+export async function* listTenants(ctx: AppContext): AsyncGenerator<TenantSummary> {
+  let after = ''
+  for (;;) {
+    const page = await inTenant(ctx.db.main, nowhere(), (tx) => listSlugs(tx, after, PAGE))
+    for (const { tenantId } of page) {
+      yield await inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, (tx) => getTenant(tx, tenantId))
+    }
+    const last = page.at(-1)
+    if (last === undefined) return
+    after = last.slug
+  }
+}
+
 /**
  * Adds a person to a tenant. A person who is new gets a generated password, returned once and kept only as a hash;
- * one who is known keeps theirs (`password` is null).
+ * one who is known keeps theirs (`password` is null). An open invitation of the same person is withdrawn.
  */
 export async function createUser(
   ctx: AppContext,
   { tenantSlug, email, role }: { tenantSlug: string; email: string; role: Role },
 ): Promise<{ userId: string; email: string; password: string | null }> {
-  const address = email.toLowerCase()
-  if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address) || address.length > 254)
-    throw new ProvisioningError(`"${email}" is not an e-mail address`)
-  const tenantId = await requireTenant(ctx, tenantSlug)
-  const password = randomBytes(18).toString('base64url')
+  const address = readAddress(email)
+  const work = await asOperator(ctx, tenantSlug)
+  const { tenantId } = work
+  const password = generatePassword()
   const passwordHash = await hashPassword(password)
-  return inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
-    const known = await findUser(tx, address)
-    const userId = known ?? (await insertUser(tx, address, passwordHash))
+  return inTenant(ctx.db.main, work, async (tx) => {
+    await lockMembers(tx, tenantId)
+    const known = await findUserId(tx, address)
+    const userId = known ?? userIdOf(ctx.keys, address)
+    if (known === null) await insertUser(tx, { userId, email: address, passwordHash })
     if (!(await insertMembership(tx, tenantId, userId, role)))
       throw new ProvisioningError(`${address} is a member of ${tenantSlug} already`)
-    return { userId, email: address, password: known === undefined ? password : null }
+    await deleteInvitation(tx, tenantId, userId)
+    await recordAudit(tx, {
+      actor: work.principal,
+      action: 'member.added',
+      subject: `user:${userId}`,
+      details: { role },
+    })
+    return { userId, email: address, password: known === null ? password : null }
   })
 }
 
-/** Makes an API key, returned once and kept only as a hash. */
+/** Makes an API key, returned once and kept only as a hash. Throws ProvisioningError and what the API's own operation does. */
 export async function createApiKey(
   ctx: AppContext,
-  { tenantSlug, name, scopes }: { tenantSlug: string; name: string; scopes: string[] },
+  request: {
+    tenantSlug: string
+    name: string
+    scopes: readonly string[]
+    expiresAt?: Date | null
+    replaces?: { keyId: string; overlapHours: number } | undefined
+  },
 ): Promise<{ keyId: string; apiKey: string }> {
-  const unknown = scopes.filter((scope) => !API_KEY_SCOPES.includes(scope))
-  if (scopes.length === 0 || unknown.length > 0) {
+  const { tenantSlug, name, scopes, expiresAt = null, replaces } = request
+  if (scopes.length === 0 || !scopes.every(isScope) || new Set(scopes).size < scopes.length) {
     throw new ProvisioningError(`a key needs scopes out of: ${API_KEY_SCOPES.join(', ')}`)
   }
-  const tenantId = await requireTenant(ctx, tenantSlug)
-  const apiKey = `skd_${randomBytes(32).toString('base64url')}`
-  const key = { tenantId, name, prefix: apiKey.slice(0, 12), secretHash: hashApiKey(apiKey), scopes }
-  const keyId = await inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, (tx) => insertApiKey(tx, key))
-  return { keyId, apiKey }
+  if (name.length < 1 || name.length > 100) throw new ProvisioningError('a name has 1 to 100 characters')
+  return makeApiKey(await asOperator(ctx, tenantSlug), { name, scopes: [...scopes], expiresAt, replaces })
+}
+
+function isScope(text: string): text is ApiKeyScope {
+  return (API_KEY_SCOPES as readonly string[]).includes(text)
 }
 
 /**
@@ -101,10 +151,26 @@ export async function replaceTenantOrigins(
   { tenantSlug, origins }: { tenantSlug: string; origins: readonly string[] },
 ): Promise<string[]> {
   const wanted = readOrigins(origins)
-  const tenantId = await requireTenant(ctx, tenantSlug)
-  return inTenant(ctx.db.main, { tenantId, correlationId: randomUUID() }, async (tx) => {
+  const work = await asOperator(ctx, tenantSlug)
+  const { tenantId } = work
+  return inTenant(ctx.db.main, work, async (tx) => {
+    await lockSettings(tx, tenantId)
+    const before = await listAllowedOrigins(tx, tenantId)
     await setAllowedOrigins(tx, tenantId, wanted)
-    return listAllowedOrigins(tx, tenantId)
+    const after = await listAllowedOrigins(tx, tenantId)
+    if (before.join(' ') === after.join(' ')) return after
+    // The settings have another version now, so that what an admin of the tenant has read is not written back.
+    const version = await setSettings(tx, tenantId, {}, ctx.clock())
+    await recordAudit(tx, {
+      actor: work.principal,
+      action: 'settings.updated',
+      subject: `tenant:${tenantId}`,
+      changes: {
+        '/version': { before: version - 1, after: version },
+        '/settings/allowed_origins': { before, after },
+      },
+    })
+    return after
   })
 }
 
@@ -121,20 +187,9 @@ function readOrigins(texts: readonly string[]): string[] {
   })
 }
 
-/** Throws ProvisioningError. */
-export async function requireTenant(ctx: AppContext, slug: string): Promise<string> {
-  const tenantId = await inTenant(ctx.db.main, { tenantId: randomUUID(), correlationId: randomUUID() }, (tx) =>
-    findTenantBySlug(tx, slug),
-  )
-  if (tenantId === undefined) throw new ProvisioningError(`there is no tenant "${slug}"`)
-  return tenantId
-}
-
-/** By name: Intl takes offsets too, but Postgres reads the sign of `+05:30` the other way round (POSIX). */
-function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false
+function isCurrency(code: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
+    exponentOf(code)
     return true
   } catch {
     return false

@@ -11,6 +11,7 @@ import {
   type TenantKey,
   unwrapTenantKey,
 } from '../secrets/keyring.ts'
+import { recordAudit } from '../tenants/audit.ts'
 import { getTenantKey } from '../tenants/queries.ts'
 import { findPersonalData } from './personal-data.ts'
 import {
@@ -57,6 +58,12 @@ export async function createEndpoint(
       endpointId: row.endpointId,
       keyVersion: tenantKey.version,
       sealed,
+    })
+    await recordAudit(tx, {
+      actor: ctx.principal,
+      action: 'webhook_endpoint.created',
+      subject: `webhook_endpoint:${row.endpointId}`,
+      details: { vendor, mode, shop_domain: shopDomain },
     })
     return row
   })

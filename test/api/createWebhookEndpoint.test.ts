@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { expectProblem, MALFORMED, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
 import { stripeCharge } from '../support/given.ts'
+import { describeIdempotency, expectInFlight, expectKeyReused, expectRateLimited } from '../support/limits.ts'
 import { signShopify, signStripe, usePlatform } from '../support/platform.ts'
 import { countStored, listTablesHolding } from '../support/stored.ts'
+import { readAudit } from '../support/tenants.ts'
 
 const platform = usePlatform()
 
@@ -63,11 +65,44 @@ test('201: the secret never comes back, and lies nowhere in clear', async () => 
   expect(await listTablesHolding(platform, body.name)).toEqual(['public.webhook_endpoints'])
 })
 
+test('201: the audit log says who made it, and not its key, its name or its secret', async () => {
+  const tenant = await platform.createTenant()
+  const { status, body } = await platform.call('createWebhookEndpoint', { tenant, body: request() })
+  expect(status).toBe(201)
+  expect(await readAudit(platform, tenant)).toEqual([
+    {
+      action: 'webhook_endpoint.created',
+      actorKind: 'user',
+      actorId: tenant.userId,
+      targetKind: 'webhook_endpoint',
+      targetId: body.endpoint_id,
+      correlationId: expect.any(String),
+      changes: [
+        { pointer: '/vendor', before: null, after: '"stripe"' },
+        { pointer: '/mode', before: null, after: '"live"' },
+        { pointer: '/shop_domain', before: null, after: null },
+      ],
+    },
+  ])
+})
+
 test('201: two endpoints have two keys, whatever is alike', async () => {
   const body = request()
   const [one, other] = await Promise.all([1, 2].map(() => platform.call('createWebhookEndpoint', { body })))
   expect(one?.body.endpoint_id).not.toBe(other?.body.endpoint_id)
   expect(one?.body.endpoint_key).not.toBe(other?.body.endpoint_key)
+})
+
+test('201: the delivery URL starts with the public URL, whatever a proxy or a caller says', async () => {
+  const headers = {
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-port': '8080',
+    forwarded: 'for=203.0.113.9;host=evil.example;proto=http',
+  }
+  const { status, body } = await platform.call('createWebhookEndpoint', { body: request(), headers })
+  expect(status).toBe(201)
+  expect(body.delivery_url).toBe(`https://api.example.test/api/webhooks/stripe/in/${body.endpoint_key}`)
 })
 
 test('201: an admin may do what a manager may', async () => {
@@ -109,6 +144,10 @@ test('406: an answer that is not JSON', async () => {
   expectProblem(await platform.call('createWebhookEndpoint', { body: request(), headers }), 'not_acceptable')
 })
 
+test('409: a call with the same key is at work', async () => {
+  await expectInFlight(platform, 'createWebhookEndpoint', { makeBody: request })
+})
+
 test('413: more than 1 MiB', async () => {
   expectProblem(await platform.call('createWebhookEndpoint', { body: OVERSIZED }), 'payload_too_large')
 })
@@ -141,6 +180,14 @@ test('422: does not say the secret again', async () => {
   expect(text).not.toContain('s3cr3t')
 })
 
+test('422: a key that came with another request', async () => {
+  await expectKeyReused(platform, 'createWebhookEndpoint', { makeBody: request })
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'createWebhookEndpoint', { body: '{' })
+})
+
 test('503: the database is gone, and nothing was made', async () => {
   const before = await countStored(platform)
   const body = request()
@@ -148,4 +195,9 @@ test('503: the database is gone, and nothing was made', async () => {
   expectProblem(answer, 'service_unavailable')
   expect(await countStored(platform)).toEqual(before)
   expect(await listTablesHolding(platform, body.secret)).toEqual([])
+})
+
+describeIdempotency(platform, 'createWebhookEndpoint', {
+  makeBody: request,
+  count: async () => (await platform.query('select from webhook_endpoints')).length,
 })

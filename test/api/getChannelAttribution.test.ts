@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { expectProblem } from '../support/answer.ts'
 import { daysAgo, toDay } from '../support/given.ts'
 import { givenJourneys, givenNeighbour, type Journeys } from '../support/journeys.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
 
@@ -173,6 +174,10 @@ test.each([
 test('422: a correlation id that is no uuid', async () => {
   const answer = await platform.call('getChannelAttribution', { headers: { 'x-correlation-id': 'mine' } })
   expectProblem(answer, 'validation_failed', ['/header/x-correlation-id'])
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'getChannelAttribution', { query: { model: 'none' } })
 })
 
 test('503: the database is gone', async () => {

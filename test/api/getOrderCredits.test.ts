@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { expectProblem, masked } from '../support/answer.ts'
 import { deliverShopify, givenEndpoint, HOUR, nextNumber, shopifyOrder, shopifyRefund } from '../support/given.ts'
 import { givenJourneys, givenNeighbour, type Journeys } from '../support/journeys.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
 
@@ -188,6 +189,10 @@ test('422: a correlation id that is no uuid', async () => {
   const params = { order_id: 'shopify:1' }
   const answer = await platform.call('getOrderCredits', { params, headers: { 'x-correlation-id': 'mine' } })
   expectProblem(answer, 'validation_failed', ['/header/x-correlation-id'])
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'getOrderCredits', { params: { order_id: 'none' } })
 })
 
 test('503: the database is gone', async () => {

@@ -17,6 +17,7 @@ import {
   type TestEndpoint,
   tokenAt,
 } from '../support/given.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { startPlatform, type TestTenant, usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
 
@@ -273,6 +274,10 @@ test('422: more tags than anybody holds', async () => {
   const headers = { 'if-none-match': `"${'a'.repeat(1_024)}"` }
   const answer = await platform.call('getRealtimeRevenueV1', { headers })
   expectProblem(answer, 'validation_failed', ['/header/if-none-match'])
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'getRealtimeRevenueV1', { query: { since: 'none' } })
 })
 
 test('503: the database is there, but takes no connections', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import { expectProblem, masked } from '../support/answer.ts'
 import { DAY, daysAgo, deliverShopify, givenEndpoint, HOUR, shopifyOrder, toDay } from '../support/given.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { type TestTenant, until, usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
 
@@ -137,6 +138,10 @@ test.each(['1', 'not-a-uuid', '00000000-0000-0000-0000-00000000000g', "' or true
 test('422: a query that nobody asked for', async () => {
   const answer = await platform.call('getRecomputeJob', { params: { job_id: randomUUID() }, query: { wait: '1' } })
   expectProblem(answer, 'validation_failed', ['/query/wait'])
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'getRecomputeJob', { params: { job_id: 'none' } })
 })
 
 test('503: the database is gone', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { expectProblem, MALFORMED, masked, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
 import { DAY, daysAgo, givenApiKey, MINUTE, toDay, ulid } from '../support/given.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
 import { countStored, listTablesHolding } from '../support/stored.ts'
 
@@ -270,6 +271,12 @@ test('422: a correlation id that is no uuid', async () => {
   const headers = { 'x-correlation-id': 'mine' }
   const answer = await platform.call('ingestTouchpoints', { body: { touchpoints: [touch()] }, headers })
   expectProblem(answer, 'validation_failed', ['/header/x-correlation-id'])
+})
+
+test('429: the quota of events is used up; that of everything else is not', async () => {
+  const tenant = await platform.createTenant()
+  await expectRateLimited(platform, 'ingestTouchpoints', { tenant, body: '{' }, 'ingest')
+  expect((await platform.call('verifyToken', { tenant })).status).toBe(200)
 })
 
 test('503: the database is gone; sent again when it is back, it is accepted', async () => {

@@ -26,6 +26,9 @@ test('200: a token for the only tenant, which verifyToken takes', async () => {
     access_token: expect.any(String),
     token_type: 'Bearer',
     expires_in: platform.config.accessTokenSeconds,
+    refresh_token: expect.stringMatching(/^skr_[A-Za-z0-9_-]{43}$/),
+    refresh_expires_at: expect.any(String),
+    session_id: expect.any(String),
     user: { user_id: tenant.userId, email: tenant.email, role: 'manager' },
     tenant: { tenant_id: tenant.tenantId, slug: tenant.slug, name: 'Test shop' },
   })
@@ -141,6 +144,16 @@ test('422: a correlation id that is no uuid', async () => {
   const headers = { 'x-correlation-id': 'mine' }
   const answer = await platform.call('login', { body: credentials(), headers })
   expectProblem(answer, 'validation_failed', ['/header/x-correlation-id'])
+})
+
+test('429: an account that was guessed at five times, with the right password too', async () => {
+  const { email, password } = await platform.createTenant()
+  for (let failure = 1; failure <= 5; failure++) {
+    expectProblem(await platform.call('login', { body: { email, password: 'not my password' } }), 'unauthorized')
+  }
+  const answer = await platform.call('login', { body: { email, password } })
+  expectProblem(answer, 'rate_limited')
+  expect(answer.headers.get('retry-after')).toBe('1')
 })
 
 test('503: the database is gone; when it is back, so is the operation', async () => {

@@ -16,6 +16,7 @@ import {
   type TestEndpoint,
   ulid,
 } from '../support/given.ts'
+import { exhaustPermits, expectQuotaUsedUp } from '../support/limits.ts'
 import { type Answer, signShopify, signStripe, startPlatform, usePlatform } from '../support/platform.ts'
 import { countStored, listTablesHolding, untilIdle } from '../support/stored.ts'
 
@@ -360,6 +361,14 @@ test('415: compressed, though its bytes are signed, and nothing is stored', asyn
   const headers = { 'content-encoding': 'gzip' }
   const answer = await deliverShopify(platform, endpoint, gzipSync(JSON.stringify(order())), { ...PAID, headers })
   expectProblem(answer, 'unsupported_media_type')
+  expect(await countStored(platform)).toEqual(before)
+})
+
+test('429: the quota of deliveries is used up, and nothing is stored', async () => {
+  const endpoint = await givenEndpoint(platform, 'shopify')
+  await exhaustPermits(platform, endpoint.tenant, 'ingest')
+  const before = await countStored(platform)
+  expectQuotaUsedUp(await deliverShopify(platform, endpoint, '{}', PAID), 'ingest')
   expect(await countStored(platform)).toEqual(before)
 })
 

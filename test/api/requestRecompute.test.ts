@@ -1,11 +1,21 @@
 import { expect, test } from 'vitest'
 import { expectProblem, MALFORMED, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
+import { daysAgo, toDay } from '../support/given.ts'
+import { describeIdempotency, expectInFlight, expectKeyReused, expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
 import { countStored } from '../support/stored.ts'
 
 const platform = usePlatform()
 
 const DAYS = { start_date: '2026-11-01', end_date: '2026-11-03' }
+
+/** Another day each time. */
+const makeBody = () => {
+  made += 1
+  const day = toDay(daysAgo(made))
+  return { start_date: day, end_date: day }
+}
+let made = 0
 
 test('202: a job, and where to ask for it', async () => {
   const tenant = await platform.createTenant()
@@ -78,6 +88,10 @@ test('406: an answer that is not JSON', async () => {
   expectProblem(answer, 'not_acceptable')
 })
 
+test('409: a call with the same key is at work', async () => {
+  await expectInFlight(platform, 'requestRecompute', { makeBody })
+})
+
 test('413: more than 1 MiB', async () => {
   expectProblem(await platform.call('requestRecompute', { body: OVERSIZED }), 'payload_too_large')
 })
@@ -101,7 +115,20 @@ test.each([
   expect(await countStored(platform)).toEqual(before)
 })
 
+test('422: a key that came with another request', async () => {
+  await expectKeyReused(platform, 'requestRecompute', { makeBody })
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'requestRecompute', { body: '{' })
+})
+
 test('503: the database is gone', async () => {
   const answer = await platform.withoutDatabase(() => platform.call('requestRecompute', { body: DAYS }))
   expectProblem(answer, 'service_unavailable')
+})
+
+describeIdempotency(platform, 'requestRecompute', {
+  makeBody,
+  count: async () => (await platform.query('select from attribution_recompute_jobs')).length,
 })

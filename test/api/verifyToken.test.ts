@@ -1,9 +1,12 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SignJWT } from 'jose'
 import { afterEach, expect, test } from 'vitest'
 import type { SigningKey } from '../../src/secrets/keyring.ts'
 import { expectProblem, masked } from '../support/answer.ts'
+import { expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
+import { givenPerson, logIn, statusOf } from '../support/sessions.ts'
 
 const platform = usePlatform()
 
@@ -30,6 +33,8 @@ function forge({
     iss: 'skeldir',
     aud: 'skeldir-api',
     jti: randomUUID(),
+    sid: randomUUID(),
+    auth_time: now,
     iat: now,
     nbf: now,
     exp: now + 900,
@@ -126,6 +131,20 @@ test('406: an answer that is not JSON', async () => {
   expectProblem(await platform.call('verifyToken', { headers: { accept: 'application/xml' } }), 'not_acceptable')
 })
 
+test('503: it cannot be known what is revoked, once the database has been gone for a second', async () => {
+  const { accessToken } = await logIn(platform, await givenPerson(platform))
+  const answer = await platform.withoutDatabase(async () => {
+    const deadline = performance.now() + 10_000
+    for (;;) {
+      const answered = await platform.call('verifyToken', { token: accessToken })
+      if (answered.status !== 200 || performance.now() > deadline) return answered
+      await sleep(50)
+    }
+  })
+  expectProblem(answer, 'service_unavailable')
+  expect(await statusOf(platform, accessToken)).toBe(200)
+})
+
 test('422: a correlation id that is no uuid', async () => {
   const answer = await platform.call('verifyToken', { headers: { 'x-correlation-id': 'mine' } })
   expectProblem(answer, 'validation_failed', ['/header/x-correlation-id'])
@@ -133,4 +152,8 @@ test('422: a correlation id that is no uuid', async () => {
 
 test('422: a query that nobody asked for', async () => {
   expectProblem(await platform.call('verifyToken', { query: { token: 'x' } }), 'validation_failed', ['/query/token'])
+})
+
+test('429: the quota is used up, which comes before whatever is wrong with the request', async () => {
+  await expectRateLimited(platform, 'verifyToken', { query: { nobody: 'asked' } })
 })

@@ -146,3 +146,34 @@ test('--help tells of both', async () => {
   expect(stdout).toContain('skeldir admin set-allowed-origins --tenant S [URL]')
   expect(stdout).toContain('--allowed-origin URL')
 })
+
+describe('set-rate-limit', () => {
+  test('gives a tenant a number of its own, and takes it back', async () => {
+    const tenant = await newTenant()
+    const set = async (...options: string[]) => {
+      const { status, stdout, stderr } = await admin('set-rate-limit', '--tenant', tenant, '--json', ...options)
+      expect([status, stderr]).toEqual([0, ''])
+      return JSON.parse(stdout)
+    }
+    expect(await set('--policy', 'ingest', '--per-minute', '250000')).toEqual({
+      tenant,
+      policy: 'ingest',
+      per_minute: 250_000,
+    })
+    expect(await set('--policy', 'default', '--per-minute', 'usual')).toEqual({
+      tenant,
+      policy: 'default',
+      per_minute: 600,
+    })
+  })
+
+  test.each([
+    ['no number', ['--policy', 'default'], 2, /needs --per-minute/],
+    ['another word', ['--policy', 'default', '--per-minute', 'many'], 2, /a whole number, or "usual"/],
+    ['another policy', ['--policy', 'gold', '--per-minute', '5'], 1, /"gold" is not a policy/],
+  ])('with %s changes nothing', async (_, options, code, message) => {
+    const { status, stderr } = await admin('set-rate-limit', '--tenant', 'nobody', ...options)
+    expect(status).toBe(code)
+    expect(stderr).toMatch(message)
+  })
+})

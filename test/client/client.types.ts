@@ -21,7 +21,7 @@ const api = createClient({ baseUrl: 'https://api.example.com' })
 
 export async function results(): Promise<void> {
   const revenue = await api.getRealtimeRevenueV1()
-  same<typeof revenue.status, 200 | 304 | 401 | 406 | 422 | 503>(true)
+  same<typeof revenue.status, 200 | 304 | 401 | 406 | 422 | 429 | 503>(true)
   same<typeof revenue.ok, boolean>(true)
   // @ts-expect-error: nothing is known of the data before the status is looked at
   void revenue.data.captured
@@ -55,7 +55,7 @@ export async function problems(): Promise<void> {
     void (result.problem.code === 'unauthorized')
   }
   if (!result.ok) {
-    same<typeof result.problem.status, 400 | 401 | 406 | 409 | 413 | 415 | 422 | 503>(true)
+    same<typeof result.problem.status, 400 | 401 | 406 | 409 | 413 | 415 | 422 | 429 | 503>(true)
     same<typeof result.problem.errors, Problem['errors']>(true)
   }
 }

@@ -78,13 +78,19 @@ test('functions that run as their caller are callable by the roles that a migrat
     [RUNTIME_ROLES],
   )
   expect(callable).toEqual([
-    { name: 'internal.find_personal_data', roles: ['app_ingest'] },
+    { name: 'internal.enter_effect', roles: ['app_ingest', 'app_user'] },
+    {
+      name: 'internal.find_personal_data',
+      roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'],
+    },
     { name: 'internal.ingest_webhook_event', roles: ['app_ingest'] },
+    { name: 'internal.lease_permits', roles: ['app_user'] },
+    { name: 'internal.record_api_key_use', roles: ['app_user'] },
     { name: 'internal.record_dead_event', roles: ['app_ingest'] },
   ])
 })
 
-test('money is bigint, words are text, times have a zone, and what a policy compares is leakproof', async () => {
+test('money is bigint, ratios are numeric, words are text, times have a zone, and what a policy compares is leakproof', async () => {
   const columns = await query<{ column: string; type: string }>(`
     select a.attrelid::regclass::text || '.' || a.attname as column, format_type(a.atttypid, a.atttypmod) as type
     from pg_attribute as a join pg_class as c on c.oid = a.attrelid
@@ -96,12 +102,19 @@ test('money is bigint, words are text, times have a zone, and what a policy comp
     'bytea',
     'integer',
     'jsonb',
+    'numeric',
     'text',
     'text[]',
     'timestamp with time zone',
     'uuid',
   ])
   for (const { column, type } of columns) if (column.endsWith('_minor')) expect(type, column).toBe('bigint')
+  expect(
+    columns
+      .filter(({ type }) => type === 'numeric')
+      .map(({ column }) => column)
+      .sort(),
+  ).toEqual(['tenants.matched_from', 'tenants.min_completeness', 'tenants.minor_from', 'tenants.severe_below'])
 })
 
 test('the policy template prints the dialect of Citus, which refuses sub-selects', () => {

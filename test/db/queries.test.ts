@@ -1,5 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Credit } from '../../src/attribution/credit.ts'
 import * as attribution from '../../src/attribution/queries.ts'
@@ -61,12 +63,19 @@ test('every function of every queries.ts runs, and gives what its type says', as
     reportingCurrency: 'USD',
     timeZone: 'UTC',
   })
-  expect(await as('ingest', (tx) => q.tenants.getTenantKey(tx, tenantId))).toEqual({
-    tenantId,
-    version: 1,
-    wrappingKid: ctx.keys.wrappingKeys[0].kid,
-    wrappedKey: expect.any(Buffer),
+  const { kid } = ctx.keys.wrappingKeys[0]
+  const dataKey = { tenantId, version: 1, wrappingKid: kid, wrappedKey: expect.any(Buffer) }
+  expect(await as('ingest', (tx) => q.tenants.getTenantKey(tx, tenantId))).toEqual(dataKey)
+  expect(await as('ingest', (tx) => q.tenants.getIdentityKey(tx, tenantId))).toEqual(dataKey)
+  expect(await as('api', (tx) => q.tenants.listTenantKeys(tx, tenantId))).toEqual([dataKey])
+  await as('admin', async (tx) => {
+    const [key] = await q.tenants.listTenantKeys(tx, tenantId)
+    if (key === undefined) throw new Error('the tenant has a key')
+    expect(await q.tenants.setTenantKey(tx, key, kid)).toBe(true)
+    expect(await q.tenants.setTenantKey(tx, key, 'another')).toBe(false)
   })
+  expect(await as('admin', (tx) => q.tenants.listTenants(tx, '', 10))).toEqual([{ slug: tenant.slug, tenantId }])
+  expect(await as('admin', (tx) => q.tenants.listTenants(tx, tenant.slug, 10))).toEqual([])
   expect(await as('admin', (tx) => q.tenants.findTenantBySlug(tx, tenant.slug))).toBe(tenantId)
   expect(await as('admin', (tx) => q.tenants.findTenantBySlug(tx, 'nobody'))).toBeUndefined()
   const other = randomUUID()
@@ -79,13 +88,10 @@ test('every function of every queries.ts runs, and gives what its type says', as
       expect(await q.tenants.claimSlug(tx, 'other', other)).toBe(true)
       expect(await q.tenants.claimSlug(tx, tenant.slug, other)).toBe(false)
       await q.tenants.insertTenantKey(tx, createTenantKey(ctx.keys, other, 1))
-      expect(await q.tenants.findUser(tx, email)).toBeUndefined()
-      const userId = await q.tenants.insertUser(tx, email, 'no hash')
-      expect(await q.tenants.findUser(tx, email)).toBe(userId)
+      const userId = randomUUID()
+      await q.tenants.insertUser(tx, { userId, email, passwordHash: 'no hash' })
       expect(await q.tenants.insertMembership(tx, other, userId, 'admin')).toBe(true)
       expect(await q.tenants.insertMembership(tx, other, userId, 'admin')).toBe(false)
-      const key = { tenantId: other, name: 'k', prefix: 'skd_', secretHash: sha256('key'), scopes: ['events:write'] }
-      expect(await q.tenants.insertApiKey(tx, key)).toMatch(/^[0-9a-f-]{36}$/)
       await q.tenants.replaceAllowedOrigins(tx, other, ['https://old.example'])
       await q.tenants.replaceAllowedOrigins(tx, other, ['https://b.example', 'http://localhost:5173'])
       expect(await q.tenants.listAllowedOrigins(tx, other)).toEqual(['https://b.example', 'http://localhost:5173'])
@@ -115,12 +121,49 @@ test('every function of every queries.ts runs, and gives what its type says', as
     },
   ])
   expect(await q.auth.findLogin(dbs.api.lookup, 'nobody@example.test')).toEqual([])
-  expect(await q.auth.findApiKey(dbs.api.lookup, sha256('key'))).toEqual({
-    tenantId: other,
-    keyId: expect.any(String),
-    scopes: ['events:write'],
+  const [{ userId: memberId = '' } = {}] = await q.auth.findLogin(dbs.api.lookup, email)
+  expect(await as('api', (tx) => q.auth.findMember(tx, memberId), other)).toEqual({
+    userId: memberId,
+    email,
+    status: 'active',
+    role: 'admin',
+    slug: 'other',
+    tenantName: 'Other',
+    accountNotBefore: null,
+    keptSession: null,
   })
-  expect(await q.auth.findApiKey(dbs.api.lookup, sha256('none'))).toBeUndefined()
+  expect(await as('api', (tx) => q.auth.findMember(tx, memberId))).toBeUndefined()
+  expect(await as('api', (tx) => q.auth.findPassword(tx, memberId), other)).toBe('no hash')
+  expect(await as('api', (tx) => q.auth.findPassword(tx, memberId))).toBeUndefined()
+  expect(await as('api', (tx) => q.auth.confirmPassword(tx, memberId, 'no hash'), other)).toBe(true)
+  expect(await as('api', (tx) => q.auth.confirmPassword(tx, memberId, 'another'), other)).toBe(false)
+  const at = new Date()
+  const change = { userId: memberId, oldHash: 'no hash', newHash: 'other hash', at, usedSince: at }
+  const changePassword = () =>
+    as('api', (tx) => q.auth.changePassword(tx, { ...change, exceptSession: randomUUID() }), other)
+  expect(await changePassword()).toBe(0)
+  expect(await changePassword()).toBeNull()
+  const revocation = { tenantId: other, kind: 'member', id: memberId, standing: 'viewer', notBefore: at } as const
+  await as('api', (tx) => q.auth.publishRevocation(tx, revocation), other)
+  expect((await q.auth.readRevocations(dbs.api.lookup, '0')).at(-1)).toEqual({
+    horizon: expect.stringMatching(/^\d+$/),
+    subject: sha256(`member/${other}/${memberId}`).toString('base64'),
+    standing: 'viewer',
+    notBefore: at,
+    kept: null,
+    recordedAt: expect.any(Number),
+  })
+  const subject = sha256('address')
+  const attempt = {
+    at,
+    address: { subject, allowed: 2, windowSeconds: 60 },
+    account: { subject: sha256('account'), allowed: 5, maxSeconds: 900 },
+  }
+  expect(await q.auth.admitAttempt(dbs.api.lookup, attempt)).toBeLessThanOrEqual(0)
+  expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBe(0)
+  expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBeGreaterThan(0)
+  await q.auth.forgiveAttempt(dbs.api.lookup, subject, sha256('account'))
+  expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBe(0)
 
   // webhooks
   const endpointKey = randomBytes(32).toString('base64url')
@@ -141,11 +184,21 @@ test('every function of every queries.ts runs, and gives what its type says', as
     endpointId,
     mode: 'live',
     shopDomain: null,
-    keyVersion: 1,
-    wrappingKid: ctx.keys.wrappingKeys[0].kid,
-    wrappedKey: expect.any(Buffer),
-    sealedSecrets: [Buffer.from('sealed')],
+    secrets: [{ secretId: expect.any(String), keyVersion: 1, sealed: Buffer.from('sealed') }],
+    keys: [{ tenantId, version: 1, wrappingKid: kid, wrappedKey: expect.any(Buffer) }],
   })
+  const older = await as('admin', (tx) => q.webhooks.listSecretsBefore(tx, tenantId, 2))
+  expect(older).toEqual([{ endpointId, secretId: expect.any(String), keyVersion: 1, sealed: Buffer.from('sealed') }])
+  expect(await as('admin', (tx) => q.webhooks.listSecretsBefore(tx, tenantId, 1))).toEqual([])
+  const again = {
+    tenantId,
+    endpointId,
+    secretId: older[0]?.secretId ?? '',
+    keyVersion: 1,
+    sealed: Buffer.from('again'),
+  }
+  expect(await as('api', (tx) => q.webhooks.setSealedSecret(tx, again, 1))).toBe(true)
+  expect(await as('api', (tx) => q.webhooks.setSealedSecret(tx, again, 2))).toBe(false)
   expect(await q.webhooks.findEndpoint(dbs.api.lookup, 'shopify', endpointKey)).toBeUndefined()
   const event = {
     tenantId,
@@ -397,8 +450,21 @@ test('every function of every queries.ts runs, and gives what its type says', as
   expect([...called].sort()).toEqual(all.sort())
 })
 
+/** The nouns of a domain, whose functions are run by the tests of their operations. */
+const BY_NOUN = [
+  'auth/sessions',
+  'tenants/api-keys',
+  'tenants/audit',
+  'tenants/idempotency',
+  'tenants/limits',
+  'tenants/members',
+  'tenants/settings',
+]
+
 test('every queries.ts there is takes part', () => {
-  const src = new URL('../../src/', import.meta.url)
-  const files = readdirSync(src).filter((folder) => existsSync(new URL(`${folder}/queries.ts`, src)))
-  expect(files.sort()).toEqual(Object.keys(MODULES).sort())
+  const src = fileURLToPath(new URL('../../src/', import.meta.url))
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => basename(file) === 'queries.ts',
+  )
+  expect(files.map(dirname).sort()).toEqual([...Object.keys(MODULES), ...BY_NOUN].sort())
 })

@@ -6,6 +6,7 @@ import type { AppContext, Principal } from '../../src/context.ts'
 import type { Authenticator } from '../../src/http/authenticate.ts'
 import type { CorsPolicy } from '../../src/http/cors.ts'
 import { createEngine } from '../../src/http/engine.ts'
+import type { Limits } from '../../src/http/exchange.ts'
 import type { AnyHandler, AnyReply, AnyRequest } from '../../src/http/operations.ts'
 import { closeServer, listenable } from '../../src/http/server.ts'
 import { createStaticRoutes } from '../../src/http/static-routes.ts'
@@ -131,6 +132,9 @@ export interface MiniOptions {
   handlers?: Partial<Calls>
   authenticators?: Record<string, Authenticator>
   cors?: CorsPolicy
+  limits?: Limits
+  document?: MiniDocument
+  trustedProxies?: string[]
 }
 
 export interface MiniServer {
@@ -151,7 +155,13 @@ export async function startMini(
   const logs: Record<string, unknown>[] = []
   const ran: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => logs.push(JSON.parse(line)) })
-  const app = { log, clock: () => new Date(), config: {}, db: {}, keys: {} } as unknown as AppContext
+  const app = {
+    log,
+    clock: () => new Date(),
+    config: {},
+    db: {},
+    keys: {},
+  } as unknown as AppContext
   const defaults: Calls = {
     getThing: async (_ctx, { params, query, headers }) => ({
       status: 200,
@@ -178,12 +188,14 @@ export async function startMini(
   const server = listenable(
     log,
     createEngine(app, {
-      contract: compileContract(document),
+      contract: compileContract(options.document ?? document),
       handlers,
       authenticators: { ...authenticators, ...options.authenticators },
       staticRoutes,
       isClosing: () => !server.listening,
       ...(options.cors !== undefined && { cors: options.cors }),
+      trustedProxies: options.trustedProxies,
+      ...(options.limits !== undefined && { limits: options.limits }),
     }),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -197,7 +209,14 @@ const authenticators: Record<string, Authenticator> = {
     const role = /^Bearer (viewer|manager|admin)$/.exec(headers.authorization ?? '')?.[1] as 'viewer' | undefined
     return role === undefined
       ? null
-      : { kind: 'user', tenantId: TENANT, userId: TENANT, role, expiresAt: new Date(Date.now() + 60_000) }
+      : {
+          kind: 'user',
+          tenantId: TENANT,
+          userId: TENANT,
+          role,
+          sessionId: TENANT,
+          expiresAt: new Date(Date.now() + 60_000),
+        }
   },
   key: async (_ctx, { headers }) => {
     const scope = headers['x-key']

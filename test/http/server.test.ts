@@ -7,7 +7,14 @@ import type { Handlers } from '../../src/contract.ts'
 import { type Authenticator, type BindOptions, closeServer, createServer } from '../../src/http/bind.ts'
 import { TENANT } from './mini-server.ts'
 
-const admin: Principal = { kind: 'user', tenantId: TENANT, userId: TENANT, role: 'admin', expiresAt: new Date() }
+const admin: Principal = {
+  kind: 'user',
+  tenantId: TENANT,
+  userId: TENANT,
+  role: 'admin',
+  sessionId: TENANT,
+  expiresAt: new Date(),
+}
 const rows = Object.entries(operations) as [keyof typeof operations, OperationRow][]
 
 /** The real contract, with handlers that must not run unless a test gives them. */

@@ -18,11 +18,13 @@ export function expectProblem(answer: Answer, code: ProblemCode, pointers?: read
   }
 }
 
-/** All of an answer that may tell something: everything but its correlation id, the address asked for, and the time. */
+const MASKED = new Set(['x-correlation-id', 'date', 'content-length', 'ratelimit'])
+
+/** All of an answer that may tell something: everything but its correlation id, the address asked for, the time, and what is left of the quota. */
 export function masked({ status, headers, text }: Answer): string {
   const id = headers.get('x-correlation-id') ?? ''
   const { instance } = JSON.parse(text) as { instance: string }
-  const told = [...headers].filter(([name]) => !['x-correlation-id', 'date', 'content-length'].includes(name))
+  const told = [...headers].filter(([name]) => !MASKED.has(name))
   const body = text.replaceAll(id, '<id>').replace(JSON.stringify(instance), '"<instance>"')
   return JSON.stringify({ status, headers: told, body }, null, 1)
 }

@@ -36,7 +36,8 @@ export function givenMember(
 
 /** An access token as of `now`, for tests that move the clock. */
 export async function tokenAt(platform: TestPlatform, { tenantId, userId }: TestTenant, now: Date): Promise<string> {
-  return (await issueAccessToken(platform.ctx.keys, { userId, tenantId, role: 'viewer' }, now, 900)).token
+  const claims = { userId, tenantId, role: 'viewer', sessionId: randomUUID(), openedAt: now } as const
+  return (await issueAccessToken(platform.ctx.keys, claims, now, 900)).token
 }
 
 /** A key as no command makes it: with any scopes, expired or revoked. */

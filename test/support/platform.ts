@@ -14,7 +14,8 @@ import type { AppContext, Role, TenantContext } from '../../src/context.ts'
 import type { OperationId } from '../../src/contract.ts'
 import { connect } from '../../src/db/connect.ts'
 import { closeServer, createServer } from '../../src/http/bind.ts'
-import { authenticators, createCorsPolicy, handlers } from '../../src/main/app.ts'
+import { authenticators, createCorsPolicy, createLimits, handlers } from '../../src/main/app.ts'
+import { createAuthentication } from '../../src/main/context.ts'
 import { deriveKeyRing } from '../../src/secrets/keyring.ts'
 import { createApiKey, createTenant, createUser } from '../../src/tenants/service.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
@@ -97,19 +98,24 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
     clean(db.close)
     return db
   }
+  const main = open('app_user')
+  const { start, stop, ...authentication } = createAuthentication(config, { name: 'test', lookup: main.lookup, log })
   const ctx: AppContext = {
     config,
     log,
     clock: () => now ?? new Date(),
-    db: { main: open('app_user'), ingest: open('app_ingest') },
+    db: { main, ingest: open('app_ingest') },
     keys: deriveKeyRing(config.masterKeys),
+    ...authentication,
   }
+  clean(stop)
+  start()
   const adminDb = open('app_rw', 2)
   const superuser = new pg.Pool({ connectionString: database.adminUrl, max: 2 })
   superuser.on('error', () => {})
   clean(() => superuser.end())
   const admin: AppContext = { ...ctx, db: { main: adminDb, ingest: adminDb } }
-  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy() })
+  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy(), limits: createLimits() })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   clean(() => closeServer(server, 1_000))
@@ -177,8 +183,11 @@ async function givenTenant(
   const { tenantId } = await createTenant(admin, { slug, name: 'Test shop', reportingCurrency: currency, timeZone })
   const user = await createUser(admin, { tenantSlug: slug, email: `${slug}@example.test`, role: 'manager' })
   const { apiKey } = await createApiKey(admin, { tenantSlug: slug, name: 'test', scopes: ['events:write'] })
-  const token = async (role: Role) =>
-    (await issueAccessToken(ctx.keys, { userId: user.userId, tenantId, role }, new Date(), 900)).token
+  const token = async (role: Role) => {
+    const now = new Date()
+    const claims = { userId: user.userId, tenantId, role, sessionId: randomUUID(), openedAt: now }
+    return (await issueAccessToken(ctx.keys, claims, now, 900)).token
+  }
   return {
     tenantId,
     slug,
@@ -190,12 +199,14 @@ async function givenTenant(
     ctx: {
       ...ctx,
       correlationId: randomUUID(),
+      clientAddress: null,
       tenantId,
       principal: {
         kind: 'user',
         tenantId,
         userId: user.userId,
         role: 'manager',
+        sessionId: randomUUID(),
         expiresAt: new Date(Date.now() + 900_000),
       },
     },

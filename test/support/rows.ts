@@ -47,6 +47,7 @@ export interface TenantIds {
   endpointId: string
   eventId: string
   runId: string
+  sessionId: string
 }
 
 export function newIds(): TenantIds {
@@ -56,6 +57,7 @@ export function newIds(): TenantIds {
     endpointId: randomUUID(),
     eventId: randomUUID(),
     runId: randomUUID(),
+    sessionId: randomUUID(),
   }
 }
 
@@ -66,7 +68,14 @@ const bytes = () => createHash('sha256').update(randomUUID()).digest()
  * One valid row of each table that has a tenant, in an order in which they can be inserted. Called twice it gives other
  * keys, so that a second row is refused by a policy or not at all.
  */
-export function rowsOf({ tenantId, userId, endpointId, eventId, runId }: TenantIds): [table: string, row: Row][] {
+export function rowsOf({
+  tenantId,
+  userId,
+  endpointId,
+  eventId,
+  runId,
+  sessionId,
+}: TenantIds): [table: string, row: Row][] {
   const tenant = { tenant_id: tenantId }
   return [
     ['tenants', { ...tenant, slug: `t-${tenantId.slice(0, 8)}`, name: 'Test shop', reporting_currency: 'USD' }],
@@ -75,6 +84,50 @@ export function rowsOf({ tenantId, userId, endpointId, eventId, runId }: TenantI
     ['tenant_allowed_origins', { ...tenant, origin: `https://${randomUUID()}.example`, position: randomInt(1, 51) }],
     ['memberships', { ...tenant, user_id: userId, role: 'viewer' }],
     ['api_keys', { ...tenant, name: 'test', prefix: 'skd_', secret_hash: bytes(), scopes: ['events:write'] }],
+    ['revenue_definitions', { ...tenant, version: randomInt(1, 2 ** 31) }],
+    ['channel_rule_versions', { ...tenant, version: randomInt(1, 2 ** 31) }],
+    ['tenant_alert_targets', { ...tenant, key_version: 1, sealed: bytes() }],
+    [
+      'member_invitations',
+      {
+        ...tenant,
+        user_id: randomUUID(),
+        email: `${randomUUID()}@example.test`,
+        role: 'viewer',
+        token_hash: bytes(),
+        expires_at: '2099-01-01T00:00:00Z',
+      },
+    ],
+    [
+      'audit_log',
+      { ...tenant, actor_kind: 'user', actor_id: userId, action: 'settings.updated', correlation_id: randomUUID() },
+    ],
+    [
+      'sessions',
+      {
+        ...tenant,
+        session_id: sessionId,
+        user_id: userId,
+        created_at: AT,
+        last_used_at: AT,
+        expires_at: '2099-01-01T00:00:00Z',
+      },
+    ],
+    ['refresh_tokens', { ...tenant, token_hash: bytes(), session_id: sessionId, issued_at: AT }],
+    ['token_cutoffs', { ...tenant, user_id: userId, not_before: AT, set_at: AT }],
+    ['rate_limits', { ...tenant, policy: 'default' }],
+    [
+      'idempotency_keys',
+      {
+        ...tenant,
+        key_hash: bytes(),
+        operation_id: 'createApiKey',
+        request_hash: bytes(),
+        claim_id: randomUUID(),
+        claimed_until: AT,
+        expires_at: '2099-01-01T00:00:00Z',
+      },
+    ],
     [
       'webhook_endpoints',
       {

@@ -125,6 +125,7 @@ export function workerContext(
     db: { ...ctx.db, main },
     tenantId,
     correlationId: randomUUID(),
+    clientAddress: null,
     principal: { kind: 'worker', tenantId },
   }
 }

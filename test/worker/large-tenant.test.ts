@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { recomputeDay } from '../../src/attribution/service.ts'
 import { startPlatform } from '../support/platform.ts'
-import { connectAs, rowsOf, toInsert } from '../support/rows.ts'
+import { connectAs, newIds, rowsOf, toInsert } from '../support/rows.ts'
 import { readResult, workerContext } from '../support/worker.ts'
 
 /** Orders of one day, each of a visitor of its own with one earlier order and three touches before. */
@@ -11,7 +11,7 @@ test('a day of 5,000 orders is recomputed well within the time that a statement 
   const platform = await startPlatform(onTestFinished)
   const { tenantId, userId } = platform.tenant
   const admin = await connectAs(platform.database, 'admin', onTestFinished)
-  const ids = { tenantId, userId, endpointId: crypto.randomUUID(), eventId: crypto.randomUUID(), runId: '' }
+  const ids = { ...newIds(), tenantId, userId }
   for (const [table, row] of rowsOf(ids))
     if (table === 'webhook_endpoints' || table === 'webhook_events') await admin.query(...toInsert(table, row))
   await admin.query(

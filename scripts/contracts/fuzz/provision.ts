@@ -4,13 +4,15 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../../src/config.ts'
 import { createContext } from '../../../src/main/context.ts'
-import { API_KEY_SCOPES, createApiKey, createTenant, createUser } from '../../../src/tenants/service.ts'
+import { setRateLimit } from '../../../src/tenants/limits/service.ts'
+import { createApiKey, createTenant, createUser } from '../../../src/tenants/service.ts'
 import { signStripe } from '../../../src/webhooks/simulator/signature.ts'
 import { ToolError } from '../finding.ts'
 import type { FuzzRole } from './roles.ts'
 
 const WORK_TIMEOUT_MS = 60_000
 const POLL_MS = 100
+const PER_MINUTE = 10_000_000
 
 /** What hooks.py needs to act as a role. Nothing of it outlives the run, unless it was a platform of the user's own. */
 export interface Actor {
@@ -39,6 +41,9 @@ export async function provisionActors(
       roles.map(async (role): Promise<[FuzzRole, Actor]> => {
         const slug = `fuzz-${role}-${run}`
         await createTenant(admin, { slug, name: `Fuzzing as ${role}`, reportingCurrency: 'USD', timeZone: 'UTC' })
+        // A fuzzer asks more often than anybody may.
+        for (const policy of ['default', 'ingest'])
+          await setRateLimit(admin, { tenantSlug: slug, policy, perMinute: PER_MINUTE })
         const own = role === 'viewer' || role === 'manager' ? role : 'admin'
         const user = await createUser(admin, { tenantSlug: slug, email: `${role}@${slug}.example.com`, role: own })
         const founder = await createUser(admin, {
@@ -46,7 +51,11 @@ export async function provisionActors(
           email: `founder@${slug}.example.com`,
           role: 'admin',
         })
-        const key = await createApiKey(admin, { tenantSlug: slug, name: 'fuzz', scopes: [...API_KEY_SCOPES] })
+        const key = await createApiKey(admin, {
+          tenantSlug: slug,
+          name: 'fuzz',
+          scopes: ['events:write', 'spend:write'],
+        })
         const data = await makeData(createCaller(url, signal), founder, slug, signal)
         const { email, password } = user
         return [role, { role, tenant: slug, email, password: password ?? '', api_key: key.apiKey, ...data }]

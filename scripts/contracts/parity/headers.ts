@@ -28,6 +28,8 @@ export const UNDOCUMENTED: readonly Undocumented[] = [
     status: 415,
     reason: 'the codings that are taken (RFC 9110 section 12.5.3)',
   },
+  { name: 'ratelimit', side: 'real', reason: 'on every authenticated answer; documented on successes and 429' },
+  { name: 'ratelimit-policy', side: 'real', reason: 'on every authenticated answer; documented on successes and 429' },
   { name: 'x-served-by', side: 'mock', reason: 'says which of the two has answered' },
   { name: 'preference-applied', side: 'mock', reason: 'says what Prefer has done (RFC 7240 section 3)' },
 ]

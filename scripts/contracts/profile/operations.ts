@@ -13,7 +13,6 @@ import {
   type SourceNode,
   type SourceOperation,
 } from '../source.ts'
-import { beforeLimits } from './exempt.ts'
 
 const OWNERS = ['identity', 'platform', 'ingestion', 'attribution', 'revenue', 'reporting', 'intelligence']
 /** Days between the announcement of a deprecation and the removal. */
@@ -116,16 +115,22 @@ export const operationRules: Rule[] = [
   ),
   each(
     'idempotency',
-    'A POST that creates something (201, 202) for an authenticated caller takes `Idempotency-Key`.',
-    function* (_ctx, operation) {
+    'A POST that creates something (201, 202) for an authenticated caller takes `Idempotency-Key`; what takes it has `Idempotent-Replayed` on 2xx.',
+    function* (ctx, operation) {
+      if (parameterOf(operation, 'header', 'idempotency-key') !== undefined) {
+        for (const { status, at, response } of operation.replies) {
+          if (!/^2/.test(status)) continue
+          if (headersOf(ctx.files, response).some(({ name }) => name.toLowerCase() === 'idempotent-replayed')) continue
+          yield { message: `${operation.id} ${status} lacks the header Idempotent-Replayed`, at }
+        }
+        return
+      }
       const creates =
         operation.method === 'post' && operation.replies.some(({ status }) => status === '201' || status === '202')
-      if (!creates || operation.isVendor || !isAuthenticated(operation) || beforeLimits.includes(operation.id)) return
-      if (parameterOf(operation, 'header', 'idempotency-key') === undefined) {
-        yield {
-          message: `${operation.id} creates something and does not take Idempotency-Key`,
-          at: placeOfKey(operation, 'parameters'),
-        }
+      if (!creates || operation.isVendor || !isAuthenticated(operation)) return
+      yield {
+        message: `${operation.id} creates something and does not take Idempotency-Key`,
+        at: placeOfKey(operation, 'parameters'),
       }
     },
   ),
@@ -137,10 +142,7 @@ export const operationRules: Rule[] = [
         const names = headersOf(ctx.files, response).map(({ name }) => name.toLowerCase())
         const wanted = [
           ...(status === '429' || status === '503' ? ['Retry-After'] : []),
-          ...((/^2/.test(status) || status === '429') &&
-          isAuthenticated(operation) &&
-          !operation.isVendor &&
-          !beforeLimits.includes(operation.id)
+          ...((/^2/.test(status) || status === '429') && isAuthenticated(operation) && !operation.isVendor
             ? ['RateLimit', 'RateLimit-Policy']
             : []),
         ]
@@ -152,13 +154,18 @@ export const operationRules: Rule[] = [
     },
   ),
   each(
+    'rate-limit-policy',
+    "`x-rate-limit-policy` is `default` or `ingest` where credentials name a tenant (`default` where it is absent), `ingest` on a vendor's webhook, `address` on a public operation with 429, and `none` (or absent) on any other.",
+    wrongPolicies,
+  ),
+  each(
     'pagination',
     'A list answers `{ items, next_cursor }` with at most 100 items, and takes `limit` (1 to 100) and `cursor`.',
     listFaults,
   ),
   each(
     'deprecation',
-    `A deprecated operation has \`x-sunset\`, at least ${NOTICE_DAYS} days after its announcement, and the headers \`Deprecation\` and \`Sunset\` on 2xx.`,
+    `A deprecated operation has \`x-deprecated-since\` and \`x-sunset\`, at least ${NOTICE_DAYS} days after that and after its announcement, and the headers \`Deprecation\` and \`Sunset\` on 2xx.`,
     deprecationFaults,
   ),
   each('links', 'A link leads to an operation that exists, with parameters that it has.', linkFaults),
@@ -217,6 +224,18 @@ export function parameterOf({ parameters }: SourceOperation, place: string, name
   return parameters.find(({ value }) => value.in === place && String(value.name).toLowerCase() === name)
 }
 
+function* wrongPolicies(_ctx: CheckContext, operation: SourceOperation): Generator<Fault> {
+  const isCounted = isAuthenticated(operation)
+  const policy = operation.value['x-rate-limit-policy'] ?? (isCounted ? 'default' : 'none')
+  const isLimited = operation.replies.some(({ status }) => status === '429')
+  const allowed = operation.isVendor ? ['ingest'] : isCounted ? ['default', 'ingest'] : [isLimited ? 'address' : 'none']
+  if (allowed.includes(String(policy))) return
+  yield {
+    message: `${operation.id}: x-rate-limit-policy must be ${allowed.join(' or ')}, not ${String(policy)}`,
+    at: placeOfKey(operation, 'x-rate-limit-policy'),
+  }
+}
+
 function* listFaults(ctx: CheckContext, operation: SourceOperation): Generator<Fault> {
   const ok = operation.replies.find(({ status }) => status === '200')
   const media = ok && contentOf(ok.response).find(({ mediaType }) => mediaType === 'application/json')
@@ -254,15 +273,16 @@ function* listFaults(ctx: CheckContext, operation: SourceOperation): Generator<F
 }
 
 function* deprecationFaults(ctx: CheckContext, operation: SourceOperation): Generator<Fault> {
-  const { deprecated, 'x-sunset': sunset } = operation.value
+  const { deprecated, 'x-sunset': sunset, 'x-deprecated-since': since } = operation.value
   if (deprecated !== true) {
-    if (sunset !== undefined) {
-      yield { message: `${operation.id} has a sunset but is not deprecated`, at: placeOf(operation, 'x-sunset') }
+    for (const key of ['x-sunset', 'x-deprecated-since']) {
+      if (operation.value[key] === undefined) continue
+      yield { message: `${operation.id} has ${key} but is not deprecated`, at: placeOf(operation, key) }
     }
     return
   }
   const at = placeOfKey(operation, 'x-sunset')
-  if (typeof sunset !== 'string' || !/^\d{4}-\d\d-\d\d$/.test(sunset) || Number.isNaN(Date.parse(sunset))) {
+  if (!isDay(sunset)) {
     yield { message: `${operation.id} is deprecated and needs x-sunset: 'YYYY-MM-DD'`, at }
   } else if (sunset !== announcedSunset(ctx, operation.id)) {
     const days = Math.floor((Date.parse(sunset) - Date.parse(ctx.today)) / DAY_MS)
@@ -272,6 +292,14 @@ function* deprecationFaults(ctx: CheckContext, operation: SourceOperation): Gene
   } else if (sunset < ctx.today) {
     yield { message: `${operation.id}: its sunset has passed; it may be removed`, at, severity: 'notice' }
   }
+  if (!isDay(since)) {
+    yield {
+      message: `${operation.id} is deprecated and needs x-deprecated-since: 'YYYY-MM-DD'`,
+      at: placeOfKey(operation, 'x-deprecated-since'),
+    }
+  } else if (isDay(sunset) && Date.parse(sunset) - Date.parse(since) < NOTICE_DAYS * DAY_MS) {
+    yield { message: `${operation.id}: the sunset must be ${NOTICE_DAYS} days after x-deprecated-since`, at }
+  }
   for (const { status, response, at: use } of operation.replies) {
     if (!/^2/.test(status)) continue
     const names = headersOf(ctx.files, response).map(({ name }) => name.toLowerCase())
@@ -280,6 +308,10 @@ function* deprecationFaults(ctx: CheckContext, operation: SourceOperation): Gene
         yield { message: `${operation.id} ${status} lacks the header ${name}`, at: use }
     }
   }
+}
+
+function isDay(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value))
 }
 
 /** What the newest baseline promised: a date that was announced in time stays right as it comes nearer. */

@@ -1,9 +1,7 @@
 import { isObject } from '../../generate/json.ts'
-import type { CheckContext } from '../context.ts'
 import type { Fault } from '../finding.ts'
 import type { Rule } from '../gate.ts'
 import { contentOf, placeOf, placeOfKey, type SourceOperation } from '../source.ts'
-import { beforeLimits } from './exempt.ts'
 
 /** Answers of the server itself, whatever the operation: documented once, in the problem registry. */
 export const SERVER_STATUSES: readonly number[] = [405, 500, 501]
@@ -21,12 +19,10 @@ export interface DerivedStatuses {
 export function deriveStatuses(operation: SourceOperation): DerivedStatuses {
   const required = new Map<number, string>()
   const allowed = new Set<number>()
-  const { value, parameters, requestBody, replies, isVendor, id } = operation
+  const { value, parameters, requestBody, replies, isVendor } = operation
   const isAuthenticated = Array.isArray(value.security) && value.security.length > 0
-  const isLimited = !beforeLimits.includes(id)
   if (isVendor) {
-    for (const status of [401, 413, 415, 503]) required.set(status, 'it receives webhooks of a vendor')
-    if (isLimited) required.set(429, 'it receives webhooks of a vendor')
+    for (const status of [401, 413, 415, 429, 503]) required.set(status, 'it receives webhooks of a vendor')
     return { required, allowed }
   }
   const named = (place: string, name: string) =>
@@ -47,12 +43,12 @@ export function deriveStatuses(operation: SourceOperation): DerivedStatuses {
   if (named('header', 'if-match')) required.set(412, 'it has If-Match')
   if (named('header', 'idempotency-key')) required.set(409, 'it has Idempotency-Key')
   if (requestBody !== null || inPath || inQuery) required.set(503, 'it needs the database')
-  if (isAuthenticated && isLimited) required.set(429, 'it is limited per tenant')
+  if (isAuthenticated) required.set(429, 'it is limited per tenant')
   // Without a parameter, only the author knows whether an answer takes the database.
   allowed.add(503)
   // A provider's or a tenant's policy can forbid what the role allows.
   if (isAuthenticated) allowed.add(403)
-  if (!isAuthenticated && isLimited) allowed.add(429)
+  if (!isAuthenticated) allowed.add(429)
   // Credentials may come otherwise: a password, a refresh token, a publishable key, the state of an authorization.
   if (!isAuthenticated && (requestBody !== null || inQuery)) {
     allowed.add(401)
@@ -83,13 +79,6 @@ export const statusRules: Rule[] = [
     profiles: ['skeldir'],
     check: (ctx) => ctx.source().operations.flatMap((operation) => [...unnamedStatuses(operation)]),
   },
-  {
-    id: 'lint/exemptions',
-    gate: 'lint',
-    description: 'An operation that is exempt from limits has not got them yet.',
-    profiles: ['skeldir'],
-    check: needlessExemptions,
-  },
 ]
 
 function* wrongStatuses(operation: SourceOperation): Generator<Fault> {
@@ -116,15 +105,4 @@ function* unnamedStatuses({ id, replies, value, ...place }: SourceOperation): Ge
   if (!replies.some(({ status }) => /^[23]/.test(status)) && isObject(value.responses)) {
     yield { message: `${id} documents no success`, at: placeOf(place, 'responses') }
   }
-}
-
-function needlessExemptions(ctx: CheckContext): Fault[] {
-  if (!ctx.isOwn) return []
-  return ctx
-    .source()
-    .operations.filter(({ id, replies }) => beforeLimits.includes(id) && replies.some(({ status }) => status === '429'))
-    .map((operation) => ({
-      message: `${operation.id} has 429, so its entry in scripts/contracts/profile/exempt.ts must go`,
-      at: placeOfKey(operation, 'operationId'),
-    }))
 }

@@ -1,7 +1,6 @@
 import type { OpenApiDocument } from '../../generate/contract.ts'
 import { atPointer, isObject, type Json, type JsonObject } from '../../generate/json.ts'
 import { newestBaseline } from '../baselines.ts'
-import { beforeLimits } from '../profile/exempt.ts'
 import { deriveStatuses } from '../profile/statuses.ts'
 import { childOf, contentOf, placeOf, type SourceOperation } from '../source.ts'
 import type { Bench, Draft, Operator, PlantedAt, Target } from './operator.ts'
@@ -134,7 +133,7 @@ export const breakingFaults: readonly Operator[] = [
   breaking('renamed-operation', 'an operation with another operationId', 1, (bench) =>
     eachOperation(
       bench,
-      (operation) => !isLinked(bench, operation) && !operation.isVendor && !beforeLimits.includes(operation.id),
+      (operation) => !isLinked(bench, operation) && !operation.isVendor,
       (draft, operation) => {
         draft.set(placeOf(operation, 'operationId'), `${operation.id}Renamed`)
         return placeOf(operation, 'operationId')

@@ -1,6 +1,5 @@
 import { dirname } from 'node:path'
 import { isObject, type Json } from '../../generate/json.ts'
-import { beforeLimits } from '../profile/exempt.ts'
 import { isAuthenticated, parameterOf } from '../profile/operations.ts'
 import { childOf, contentOf, follow, headersOf, placeOf, type SourceOperation } from '../source.ts'
 import type { Bench, Operator, PlantedAt, Target } from './operator.ts'
@@ -24,6 +23,29 @@ export const operationFaults: readonly Operator[] = [
     'lint/latency-objective',
   ),
   otherValue('wrong-domain', 'x-domain', 'elsewhere', 'an operation in the document of another domain', 'lint/domain'),
+  otherValue(
+    'unknown-policy',
+    'x-rate-limit-policy',
+    'gold',
+    'a rate-limit policy that there is not',
+    'lint/rate-limit-policy',
+  ),
+  withoutKey(
+    'uncounted-webhook',
+    'x-rate-limit-policy',
+    'lint/rate-limit-policy',
+    1,
+    "a vendor's webhook",
+    ({ isVendor }) => isVendor,
+  ),
+  withoutKey(
+    'uncounted-stranger',
+    'x-rate-limit-policy',
+    'lint/rate-limit-policy',
+    1,
+    'a public operation with 429',
+    (operation) => !isAuthenticated(operation),
+  ),
   otherValue('unknown-stability', 'x-stability', 'beta', 'a stability that nobody knows', 'lint/operation-stability'),
   otherValue(
     'unknown-tag',
@@ -154,6 +176,13 @@ export const operationFaults: readonly Operator[] = [
       ),
   },
   {
+    id: 'no-replayed-header',
+    what: 'an answer that may be a stored one and does not say so',
+    gate: 'lint',
+    rule: 'lint/idempotency',
+    targets: (bench) => withoutHeader(bench, 'Idempotent-Replayed', (_operation, status) => /^2/.test(status)),
+  },
+  {
     id: 'no-cursor',
     what: 'a list without `cursor`',
     gate: 'lint',
@@ -203,11 +232,7 @@ export const operationFaults: readonly Operator[] = [
       withoutHeader(
         bench,
         'RateLimit',
-        ({ id, ...operation }, status) =>
-          /^2/.test(status) &&
-          isAuthenticated({ id, ...operation }) &&
-          !operation.isVendor &&
-          !beforeLimits.includes(id),
+        (operation, status) => /^2/.test(status) && isAuthenticated(operation) && !operation.isVendor,
       ),
   },
   {
@@ -271,6 +296,21 @@ export const operationFaults: readonly Operator[] = [
         ({ value }) => value.deprecated === undefined,
         (draft, operation) => {
           draft.insert(operation, 'deprecated', true)
+          return operation
+        },
+      ),
+  },
+  {
+    id: 'deprecated-at-some-time',
+    what: 'a deprecated operation without x-deprecated-since',
+    gate: 'lint',
+    rule: 'lint/deprecation',
+    targets: (bench) =>
+      eachOperation(
+        bench,
+        ({ value }) => value['x-deprecated-since'] !== undefined,
+        (draft, operation) => {
+          draft.remove(placeOf(operation, 'x-deprecated-since'))
           return operation
         },
       ),
@@ -468,20 +508,6 @@ export const operationFaults: readonly Operator[] = [
       ),
   },
   {
-    id: 'limits-before-their-time',
-    what: 'a 429 on an operation that is exempt from limits',
-    gate: 'lint',
-    rule: 'lint/exemptions',
-    targets: (bench) =>
-      withStatus(
-        bench,
-        '429',
-        '429',
-        ({ id }) => beforeLimits.includes(id),
-        (operation) => placeOf(operation, 'operationId'),
-      ),
-  },
-  {
     id: 'repeated-parameter',
     what: 'a parameter that is listed twice',
     gate: 'lint',
@@ -662,10 +688,17 @@ export const operationFaults: readonly Operator[] = [
   },
 ]
 
-function withoutKey(id: string, key: string, rule: string, times = 1): Operator {
+function withoutKey(
+  id: string,
+  key: string,
+  rule: string,
+  times = 1,
+  what = 'an operation',
+  isFit: (operation: SourceOperation) => boolean = () => true,
+): Operator {
   return {
     id,
-    what: `an operation without \`${key}\``,
+    what: `${what} without \`${key}\``,
     gate: 'lint',
     rule,
     times,
@@ -673,7 +706,8 @@ function withoutKey(id: string, key: string, rule: string, times = 1): Operator 
     targets: (bench) =>
       eachOperation(
         bench,
-        ({ value, isVendor }) => value[key] !== undefined && !(isVendor && key === 'security'),
+        (operation) =>
+          operation.value[key] !== undefined && !(operation.isVendor && key === 'security') && isFit(operation),
         (draft, operation) => {
           draft.remove(placeOf(operation, key))
           return operation
@@ -730,9 +764,8 @@ function isNamedElsewhere(bench: Bench, { id }: SourceOperation): boolean {
 }
 
 function mustHave(operation: SourceOperation, status: string): boolean {
-  const { value, isVendor, parameters, requestBody, id } = operation
-  const isLimited = !beforeLimits.includes(id)
-  if (isVendor) return ['401', '413', '503'].includes(status) || (status === '429' && isLimited)
+  const { value, isVendor, parameters, requestBody } = operation
+  if (isVendor) return ['401', '413', '429', '503'].includes(status)
   const hasParameterIn = (place: string) => parameters.some((parameter) => parameter.value.in === place)
   const needs: Record<string, boolean> = {
     401: isAuthenticated(operation),
@@ -740,7 +773,7 @@ function mustHave(operation: SourceOperation, status: string): boolean {
     406: operation.replies.some((reply) => /^2/.test(reply.status) && contentOf(reply.response).length > 0),
     413: requestBody !== null,
     422: parameters.length > 0 || requestBody !== null,
-    429: isAuthenticated(operation) && isLimited,
+    429: isAuthenticated(operation),
     503: requestBody !== null || hasParameterIn('path') || hasParameterIn('query'),
   }
   return needs[status] === true
