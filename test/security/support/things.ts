@@ -1,0 +1,94 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Vendor } from '../../../src/context.ts'
+import { createApiKey } from '../../../src/tenants/service.ts'
+import { daysAgo, givenEndpoint, givenMember, toDay } from '../../support/given.ts'
+import { newIds, rowsOf, toInsert } from '../../support/rows.ts'
+import type { Site } from './site.ts'
+
+type Make = (site: Site) => Promise<string>
+
+/** A member of the site who is nobody else. */
+const member: Make = async ({ platform, tenant }) =>
+  (await givenMember(platform, { tenant, email: `${randomUUID()}@example.test` })).userId
+
+const apiKey: Make = async ({ platform, tenant }) =>
+  (await createApiKey(platform.admin, { tenantSlug: tenant.slug, name: 'thing', scopes: ['events:write'] })).keyId
+
+/** Of the site's admin. */
+const session: Make = async (site) => {
+  const sessionId = randomUUID()
+  await insert(site, 'sessions', {
+    session_id: sessionId,
+    user_id: site.userIds.admin,
+    created_at: new Date(),
+    last_used_at: new Date(),
+  })
+  return sessionId
+}
+
+const endpoint =
+  (vendor: Vendor): Make =>
+  async (site) => {
+    const made = await givenEndpoint(site.platform, vendor, { tenant: site.tenant })
+    // From now on the site signs for this one.
+    site.endpoints.set(vendor, made)
+    return made.endpointKey
+  }
+
+const endpointId: Make = async ({ platform, tenant }) =>
+  (await givenEndpoint(platform, 'stripe', { tenant })).endpointId
+
+const recomputeJob: Make = async ({ platform, tenant }) => {
+  const day = toDay(daysAgo(1))
+  const body = { start_date: day, end_date: day }
+  return (await platform.call('requestRecompute', { tenant, body })).body.job_id
+}
+
+const order: Make = async (site) => {
+  const orderKey = `stripe:${randomUUID()}`
+  const eventId = randomUUID()
+  await insert(site, 'webhook_events', { event_id: eventId, endpoint_id: await endpointId(site) })
+  await insert(site, 'order_facts', { event_id: eventId, order_key: orderKey })
+  await insert(site, 'ledger_entries', { event_id: eventId, order_key: orderKey })
+  return orderKey
+}
+
+const deadEvent: Make = async (site) => {
+  const deadEventId = randomUUID()
+  await insert(site, 'dead_events', { dead_event_id: deadEventId, endpoint_id: await endpointId(site) })
+  return deadEventId
+}
+
+/** By what `Place.things` says. Makes one more thing in a site and returns its id. */
+export const things: Readonly<Record<string, Make>> = {
+  '/api/tenant/members/{user_id}': member,
+  user_id: member,
+  actor_id: member,
+  '/api/tenant/api-keys/{key_id}': apiKey,
+  key_id: apiKey,
+  '/api/auth/sessions/{session_id}': session,
+  '/api/webhook-endpoints/{endpoint_id}': endpointId,
+  endpoint_id: endpointId,
+  '/api/webhooks/stripe/in/{endpoint_key}': endpoint('stripe'),
+  '/api/webhooks/shopify/in/{endpoint_key}': endpoint('shopify'),
+  '/api/dead-events/{dead_event_id}': deadEvent,
+  dead_event_id: deadEvent,
+  '/api/attribution/recompute/{job_id}': recomputeJob,
+  '/api/attribution/orders/{order_id}': order,
+}
+
+/** An id of the same form and length that nothing has. */
+export function missingLike(id: string): string {
+  const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
+  if (uuid.test(id)) return id.replace(uuid, randomUUID())
+  if (/^[\w-]{43}$/.test(id)) return randomBytes(32).toString('base64url')
+  throw new Error(`no other id is like ${id}`)
+}
+
+/** A valid row of the table, as the superuser: nothing of it is what is asserted. */
+async function insert({ platform, tenant }: Site, table: string, changes: Record<string, unknown>): Promise<void> {
+  const rows = rowsOf({ ...newIds(), tenantId: tenant.tenantId })
+  const row = rows.find(([name]) => name === table)?.[1]
+  if (row === undefined) throw new Error(`there is no row of ${table} to take`)
+  await platform.query(...toInsert(table, { ...row, ...changes }))
+}
