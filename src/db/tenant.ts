@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import type { DB } from '../../generated/database.ts'
 import type { Database } from './connect.ts'
+import { preparedName } from './prepared.ts'
 
 declare const tenantScope: unique symbol
 
@@ -88,9 +89,11 @@ export async function inTenant<T>(
  */
 function transactionOn(client: pg.PoolClient): { tx: Tx; end: () => void } {
   let isOpen = true
-  const query = (...args: Parameters<pg.PoolClient['query']>) => {
+  // Kysely sends a text and its parameters, and nothing else.
+  const query = (text: string, values: unknown[]) => {
     if (!isOpen) throw new Error('the transaction has ended')
-    return client.query(...args)
+    const name = preparedName(text)
+    return client.query(name === undefined ? { text, values } : { name, text, values })
   }
   const connection = { query, release: noop }
   const tx = new Kysely<DB>({
