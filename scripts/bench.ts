@@ -2,6 +2,7 @@
 //   npm run bench -- http [--json]
 //   npm run bench -- --help
 import { parseArgs } from 'node:util'
+import { runAuthBench } from './bench/auth.ts'
 import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
 import { runMocksBench } from './bench/mocks.ts'
@@ -13,6 +14,11 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
     about:
       'server CPU per request: bare Express, Skeldir, openapi-backend and express-openapi-validator as shipped (about 2 minutes)',
     run: runHttpBench,
+  },
+  auth: {
+    about:
+      'what a credential costs a request, what answer times tell of foreign ids and of accounts, and the cost of row level security (under 3 minutes)',
+    run: runAuthBench,
   },
   contracts: {
     about:
