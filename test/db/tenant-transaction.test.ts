@@ -243,39 +243,6 @@ test('a statement that runs too long is cancelled, and its connection serves the
   expect(db.pool.totalCount).toBe(1)
 })
 
-test('1,000 transactions of 5 tenants on 4 connections, errors among them, never see a row of another tenant', async ({
-  onTestFinished,
-}) => {
-  const { database, db } = await openDatabase(onTestFinished, { max: 4 })
-  const tenants = await givenTenants(database, 5, onTestFinished)
-  const seen = new Set<string>()
-  const outcomes = await Promise.allSettled(
-    Array.from({ length: 1_000 }, async (_, index) => {
-      const { tenantId } = tenants[index % tenants.length] as TenantIds
-      return inTenant(db, scopeOf(tenantId), async (tx) => {
-        const read = async () => {
-          const { rows } = await sql<{ tenantId: string }>`
-            select tenant_id as "tenantId" from touchpoints union all select tenant_id from tenants`.execute(tx)
-          seen.add(rows.map((row) => (row.tenantId === tenantId ? 'own' : 'other')).join())
-        }
-        await read()
-        if (index % 7 === 0) throw new Error('ours')
-        if (index % 11 === 0) await fail(tx)
-        if (index % 13 === 0) await fail(tx).catch(() => {})
-        else await Promise.all([read(), read()])
-      })
-    }),
-  )
-  expect(seen).toEqual(new Set(['own,own']))
-  const failed = outcomes.filter(({ status }) => status === 'rejected').length
-  const expected = Array.from({ length: 1_000 }, (_, index) => index).filter(
-    (index) => index % 7 === 0 || index % 11 === 0 || index % 13 === 0,
-  ).length
-  expect(failed).toBe(expected)
-  expect(db.pool.idleCount).toBe(db.pool.totalCount)
-  expect(await settingsOutside(db)).toEqual(NOTHING)
-})
-
 test('outside of a transaction there are no rows of anybody', async ({ onTestFinished }) => {
   const { database, db } = await openDatabase(onTestFinished)
   await givenTenants(database, 1, onTestFinished)
