@@ -52,7 +52,7 @@ export function toApplied(preferences: Preferences): string | undefined {
 /** `token [= word] *(; parameter)`, separated by commas; a word is a token or a quoted string. */
 function* parsePrefer(header: string): Iterable<[name: string, value: string]> {
   const preference =
-    /\s*([^\s,;="]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?\s*((?:;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?)\s*(?:,|$)/y
+    /\s*([^\s,;="]+)\s*(?:=\s*(?:("(?:[^"\\]|\\.)*"|[^\s,;"]+)\s*)?)?(?:;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?(?:,|$)/y
   while (preference.lastIndex < header.length) {
     const found = preference.exec(header)
     if (found === null) throw refuse(`The header Prefer cannot be read: ${header.slice(0, 200)}`, 'syntax')

@@ -18,11 +18,19 @@ export type FindClient = (hop: Hop) => string | null
  * The peer's own address stands where the headers cannot be right: an entry that must be read is no address, or the two
  * headers name different clients. X-Forwarded-Proto and -Host are never read: addresses that are given out start with
  * SKELDIR_PUBLIC_URL. Canonical form: IPv6 compressed, an IPv4 address never as IPv6. Throws for a bad network.
+ *
+ * `onUnheard` is called once, for the first such header where there are no networks: a proxy that nobody trusts makes one
+ * address of all its callers.
  */
-export function createClientFinder(networks: readonly string[]): FindClient {
+export function createClientFinder(networks: readonly string[], onUnheard?: () => void): FindClient {
   const proxies = toBlockList(networks)
   const isProxy = (address: string) => proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  let isToBeSaid = networks.length === 0
   return ({ peer, headers }) => {
+    if (isToBeSaid && (headers.forwarded !== undefined || headers['x-forwarded-for'] !== undefined)) {
+      isToBeSaid = false
+      onUnheard?.()
+    }
     const own = peer === undefined ? null : toAddress(peer)
     if (own === null || networks.length === 0 || !isProxy(own)) return own
     const told = [readForwarded(headers.forwarded), readForwardedFor(headers['x-forwarded-for'])]
@@ -80,30 +88,45 @@ function readForwardedFor(header: string | string[] | undefined): (string | null
   if (header === undefined) return undefined
   return String(header)
     .split(',')
-    .map((entry) => toNode(entry.replace(/^[ \t]+|[ \t]+$/g, '')))
+    .map((entry) => toNode(withoutBlanks(entry)))
+}
+
+/** By hand: /[ \t]+$/ begins anew at each blank of a run inside. */
+function withoutBlanks(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && isBlank(text, start)) start += 1
+  while (end > start && isBlank(text, end - 1)) end -= 1
+  return text.slice(start, end)
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text[at] === ' ' || text[at] === '\t'
 }
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-/** One element of RFC 7239 section 4, up to a comma or the end. */
-const ELEMENT = new RegExp(
-  `[ \\t]*((?:${TOKEN}=(?:${TOKEN}|"(?:[^"\\\\]|\\\\.)*"))?(?:[ \\t]*;[ \\t]*(?:${TOKEN}=(?:${TOKEN}|"(?:[^"\\\\]|\\\\.)*"))?)*)[ \\t]*(?:,|$)`,
-  'y',
-)
-const PAIR = new RegExp(`(${TOKEN})=(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")`, 'g')
+/**
+ * One pair of RFC 7239 section 4, or none, up to a semicolon, a comma or the end. Each run of blanks has one place to be
+ * in, before the pair or behind it: with two, the ways to share them out would multiply from pair to pair.
+ */
+const PAIR = new RegExp(`[ \\t]*(?:(${TOKEN})=(?:(${TOKEN})|"((?:[^"\\\\]|\\\\.)*)")[ \\t]*)?(;|,|$)`, 'y')
 
 function readForwarded(header: string | undefined): (string | null)[] | undefined {
   if (header === undefined) return undefined
   const entries: (string | null)[] = []
+  /** Of the element that is being read. */
+  let nodes: string[] = []
   let at = 0
   while (at < header.length) {
-    ELEMENT.lastIndex = at
-    const [whole, element] = ELEMENT.exec(header) ?? []
+    PAIR.lastIndex = at
+    const [whole, name, token, quoted = '', end] = PAIR.exec(header) ?? []
     // Not of the form: nobody can say where the next element begins.
-    if (whole === undefined || element === undefined) return [null]
+    if (whole === undefined) return [null]
     at += whole.length
-    const nodes = [...element.matchAll(PAIR)].filter(([, name = '']) => name.toLowerCase() === 'for')
-    const [, , token, quoted] = nodes[0] ?? []
-    entries.push(nodes.length === 1 ? toNode(token ?? (quoted ?? '').replace(/\\(.)/g, '$1')) : null)
+    if (name?.toLowerCase() === 'for') nodes.push(token ?? quoted.replace(/\\(.)/g, '$1'))
+    if (end === ';' && at < header.length) continue
+    const [node] = nodes
+    entries.push(node !== undefined && nodes.length === 1 ? toNode(node) : null)
+    nodes = []
   }
   return entries
 }

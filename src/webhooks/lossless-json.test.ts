@@ -214,6 +214,7 @@ test('a hostile megabyte takes linear time', () => {
     `"${'\\u0041'.repeat(170_000)}"`,
     '-'.repeat(1 << 20),
     '1 '.repeat(1 << 19),
+    `1.${'0'.repeat(1 << 17)}1`,
   ]
   const started = process.cpuUsage()
   for (const body of bodies) faultOf(body)

@@ -40,6 +40,7 @@ const BACKSLASH = 0x5c
 const COLON = 0x3a
 const COMMA = 0x2c
 const MINUS = 0x2d
+const ZERO = 0x30
 const OPEN_BRACKET = 0x5b
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACKET = 0x5d
@@ -170,7 +171,10 @@ function losesPrecision(token: string): boolean {
 function canonical(token: string): string {
   const [, whole = '', fraction = '', exponent = '0'] = PARTS.exec(token) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
-  const significant = digits.replace(/0+$/, '')
+  // By hand: /0+$/ begins anew at each zero of a run that another digit ends.
+  let end = digits.length
+  while (end > 0 && digits.charCodeAt(end - 1) === ZERO) end -= 1
+  const significant = digits.slice(0, end)
   if (significant === '') return '0'
   return `${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }
