@@ -795,6 +795,7 @@ create policy open_to_runtime on public.tenants as permissive for all to app_ing
 create policy tenant_only on public.tenants as restrictive for all to app_ingest, app_ro, app_rw, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER first_versions AFTER INSERT ON public.tenants FOR EACH ROW EXECUTE FUNCTION internal.insert_first_versions();
 grant insert, select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_rw;
 grant select on public.tenants to app_ingest, app_ro, app_worker, skeldir_control;
 grant select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_user;
@@ -1160,7 +1161,8 @@ begin
     and s.session_id <> except_session;
   insert into internal.account_cutoffs as c (user_id, not_before, kept_session)
   values (of_user, cutoff, except_session)
-  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = except_session;
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = except_session
+  returning c.not_before into cutoff;
   insert into internal.token_revocations (subject, not_before, kept)
   values (
     sha256(convert_to('account/' || of_user, 'UTF8')),
@@ -1216,12 +1218,13 @@ declare
   cutoff timestamptz;
 begin
   if pg_trigger_depth() = 0 then
-    raise exception 'sessions of an account end with its password' using errcode = '42501';
+    raise exception 'sessions of an account end with its password or standing' using errcode = '42501';
   end if;
   -- The clock of the API may be ahead.
   select greatest(clock_timestamp(), max(s.created_at)) into cutoff from public.sessions as s where s.user_id = of_user;
   insert into internal.account_cutoffs as c (user_id, not_before) values (of_user, cutoff)
-  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = null;
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = null
+  returning c.not_before into cutoff;
   insert into internal.token_revocations (subject, not_before)
   values (sha256(convert_to('account/' || of_user, 'UTF8')), cutoff);
 end
@@ -1438,6 +1441,24 @@ alter function internal.find_user_id(text) owner to skeldir_control;
 grant execute on function internal.find_user_id(text) to app_rw, app_user;
 
 CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
+ RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, key_version integer, wrapping_kid text, wrapped_key bytea, sealed_secrets bytea[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key,
+         array_agg(s.sealed order by s.created_at desc, s.secret_id)
+  from public.webhook_endpoints as e
+  join public.webhook_secrets as s
+    on s.tenant_id = e.tenant_id and s.endpoint_id = e.endpoint_id and (s.not_after is null or s.not_after > now())
+  join public.tenant_keys as k on k.tenant_id = s.tenant_id and k.key_version = s.key_version
+  where e.endpoint_key = wanted_key and e.vendor = wanted_vendor
+  group by e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key
+$function$;
+alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
+grant execute on function internal.find_webhook_endpoint(text,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint_keys(wanted_vendor text, wanted_key text)
  RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
  LANGUAGE sql
  STABLE SECURITY DEFINER
@@ -1466,8 +1487,8 @@ AS $function$
     and e.vendor = wanted_vendor
     and s.secret_ids is not null
 $function$;
-alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
-grant execute on function internal.find_webhook_endpoint(text,text) to app_user;
+alter function internal.find_webhook_endpoint_keys(text,text) owner to skeldir_control;
+grant execute on function internal.find_webhook_endpoint_keys(text,text) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.forgive_attempt(address bytea, account bytea)
  RETURNS void
@@ -1538,6 +1559,19 @@ end
 $function$;
 alter function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) owner to skeldir_owner;
 grant execute on function internal.ingest_webhook_event(uuid,text,text,uuid,text,bytea,jsonb,boolean,boolean,uuid) to app_ingest;
+
+CREATE OR REPLACE FUNCTION internal.insert_first_versions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.revenue_definitions (tenant_id, version) values (new.tenant_id, 1);
+  insert into public.channel_rule_versions (tenant_id, version) values (new.tenant_id, 1);
+  return null;
+end
+$function$;
+alter function internal.insert_first_versions() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.is_allowed_origin(wanted_origin text)
  RETURNS boolean
@@ -1842,6 +1876,10 @@ begin
     perform internal.publish_revocation(null, 'account', old.user_id, 'none', null);
   else
     perform internal.publish_revocation(null, 'account', new.user_id, new.status, null);
+    -- What was open stays closed when the account is enabled again.
+    if new.status <> 'active' then
+      perform internal.end_account_sessions(new.user_id);
+    end if;
   end if;
   return null;
 end
@@ -1865,6 +1903,34 @@ begin
 end
 $function$;
 alter function internal.revoke_by_membership() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.withdraw_attempt(address bytea, account bytea, attempted_at timestamp with time zone, blocked timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  who bytea;
+  counted integer;
+begin
+  foreach who in array array[address, account] loop
+    select a.failures into counted
+    from internal.login_attempts as a
+    where a.subject = who and a.started_at <= attempted_at
+    for update;
+    if counted = 1 then
+      delete from internal.login_attempts as a where a.subject = who;
+    elsif counted > 1 then
+      update internal.login_attempts as a
+      set failures = a.failures - 1, blocked_until = nullif(a.blocked_until, blocked)
+      where a.subject = who;
+    end if;
+  end loop;
+end
+$function$;
+alter function internal.withdraw_attempt(bytea,bytea,timestamp with time zone,timestamp with time zone) owner to skeldir_control;
+grant execute on function internal.withdraw_attempt(bytea,bytea,timestamp with time zone,timestamp with time zone) to app_user;
 
 -- default privileges of skeldir_control on functions: execute to skeldir_control
 -- default privileges of skeldir_owner on functions: execute to skeldir_owner

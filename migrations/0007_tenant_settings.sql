@@ -48,6 +48,19 @@ insert into revenue_definitions (tenant_id, version, effective_at) select tenant
 insert into channel_rule_versions (tenant_id, version, effective_at) select tenant_id, 1, created_at from tenants;
 drop policy backfill on tenants;
 
+-- So does every new tenant, whatever made it: also a process that is older than this migration.
+create function internal.insert_first_versions() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into public.revenue_definitions (tenant_id, version) values (new.tenant_id, 1);
+  insert into public.channel_rule_versions (tenant_id, version) values (new.tenant_id, 1);
+  return null;
+end
+$$;
+create trigger first_versions after insert on tenants for each row execute function internal.insert_first_versions();
+
 call internal.isolate_by_tenant('revenue_definitions', array['app_rw', 'app_user', 'app_worker', 'app_ro']);
 call internal.isolate_by_tenant('channel_rule_versions', array['app_rw', 'app_user', 'app_worker', 'app_ro']);
 call internal.make_append_only('revenue_definitions');

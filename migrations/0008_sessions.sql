@@ -174,7 +174,7 @@ end
 $$;
 grant execute on function internal.restore_member(uuid, uuid, text) to app_user, app_rw;
 
--- From a trigger on users only: a password that an operator sets ends every session.
+-- From a trigger on users only: a password that an operator sets ends every session, and so does disabling the account.
 create function internal.end_account_sessions(of_user uuid)
 returns void
 language plpgsql
@@ -185,12 +185,13 @@ declare
   cutoff timestamptz;
 begin
   if pg_trigger_depth() = 0 then
-    raise exception 'sessions of an account end with its password' using errcode = '42501';
+    raise exception 'sessions of an account end with its password or standing' using errcode = '42501';
   end if;
   -- The clock of the API may be ahead.
   select greatest(clock_timestamp(), max(s.created_at)) into cutoff from public.sessions as s where s.user_id = of_user;
   insert into internal.account_cutoffs as c (user_id, not_before) values (of_user, cutoff)
-  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = null;
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = null
+  returning c.not_before into cutoff;
   insert into internal.token_revocations (subject, not_before)
   values (sha256(convert_to('account/' || of_user, 'UTF8')), cutoff);
 end
@@ -323,7 +324,8 @@ begin
     and s.session_id <> except_session;
   insert into internal.account_cutoffs as c (user_id, not_before, kept_session)
   values (of_user, cutoff, except_session)
-  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = except_session;
+  on conflict (user_id) do update set not_before = greatest(c.not_before, cutoff), kept_session = except_session
+  returning c.not_before into cutoff;
   insert into internal.token_revocations (subject, not_before, kept)
   values (
     sha256(convert_to('account/' || of_user, 'UTF8')),
@@ -419,6 +421,36 @@ as $$
 $$;
 grant execute on function internal.forgive_attempt(bytea, bytea) to app_user;
 
+-- An attempt that could not be made, for a reason of ours, is taken back: this one failure of an address and an account,
+-- and nothing else. A series that began after the attempt does not hold it, and a block that another failure set stays;
+-- `blocked` is when the block ends that the attempt itself set, or null. In the order in which attempts lock their rows.
+create function internal.withdraw_attempt(address bytea, account bytea, attempted_at timestamptz, blocked timestamptz)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  who bytea;
+  counted integer;
+begin
+  foreach who in array array[address, account] loop
+    select a.failures into counted
+    from internal.login_attempts as a
+    where a.subject = who and a.started_at <= attempted_at
+    for update;
+    if counted = 1 then
+      delete from internal.login_attempts as a where a.subject = who;
+    elsif counted > 1 then
+      update internal.login_attempts as a
+      set failures = a.failures - 1, blocked_until = nullif(a.blocked_until, blocked)
+      where a.subject = who;
+    end if;
+  end loop;
+end
+$$;
+grant execute on function internal.withdraw_attempt(bytea, bytea, timestamptz, timestamptz) to app_user;
+
 set local role skeldir_owner;
 
 -- Whatever changes a role, removes a member or disables a person, and by whichever way, the tokens that say otherwise are
@@ -450,6 +482,10 @@ begin
     perform internal.publish_revocation(null, 'account', old.user_id, 'none', null);
   else
     perform internal.publish_revocation(null, 'account', new.user_id, new.status, null);
+    -- What was open stays closed when the account is enabled again.
+    if new.status <> 'active' then
+      perform internal.end_account_sessions(new.user_id);
+    end if;
   end if;
   return null;
 end

@@ -12,10 +12,10 @@ grant update (key_version, sealed) on webhook_secrets to app_rw, app_user;
 
 set local role skeldir_control;
 
--- Until now it answered one row per key version, of which the caller saw the first: secrets of two versions must live
--- side by side. One element per secret in the first three arrays, one per data key in the last three, oldest key first.
-drop function internal.find_webhook_endpoint(text, text);
-create function internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
+-- find_webhook_endpoint answers one row per key version, of which its caller sees the first: secrets of two versions must
+-- live side by side. One element per secret in the first three arrays, one per data key in the last three, oldest key
+-- first. The older function stays for processes that are older than this migration.
+create function internal.find_webhook_endpoint_keys(wanted_vendor text, wanted_key text)
 returns table (
   tenant_id uuid, endpoint_id uuid, mode text, shop_domain text,
   secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[],
@@ -49,8 +49,8 @@ as $$
     and e.vendor = wanted_vendor
     and s.secret_ids is not null
 $$;
-revoke execute on function internal.find_webhook_endpoint(text, text) from public;
-grant execute on function internal.find_webhook_endpoint(text, text) to app_user;
+revoke execute on function internal.find_webhook_endpoint_keys(text, text) from public;
+grant execute on function internal.find_webhook_endpoint_keys(text, text) to app_user;
 
 reset role;
 revoke skeldir_control from current_user;

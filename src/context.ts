@@ -73,6 +73,8 @@ export interface AppContext {
   verifiedTokens: VerifiedCache<VerifiedToken>
   /** API keys that were looked up. */
   verifiedKeys: VerifiedCache<VerifiedKey>
+  /** Of API keys that this process has never seen. */
+  keyLookUps: KeyLookUps
   keyUses: KeyUses
 }
 
@@ -83,6 +85,11 @@ export interface VerifiedKey {
   verifiedMs: number
   /** Subject of its revocations. */
   subject: string
+}
+
+export interface KeyLookUps {
+  /** Looks a key up; undefined counts against the network. Throws `rate_limited` once it has shown too many such keys. */
+  run<T>(network: string, lookUp: () => Promise<T | undefined>): Promise<T | undefined>
 }
 
 /** Remembers when API keys were last used, and writes it down in its own time. */

@@ -393,7 +393,7 @@ export interface paths {
         put?: never;
         /**
          * Accept an invitation to a tenant
-         * @description Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has no account yet chooses the password here; who has one gives the password of that account, and a wrong one is answered 401. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by address and by account.
+         * @description Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has no account yet chooses the password here; who has one gives the password of that account, and a wrong one is answered 401, or 422 where no new account could have it either. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is the same. Public, and throttled by address and by account.
          */
         post: operations["acceptInvite"];
         delete?: never;

@@ -68,8 +68,8 @@ export interface Client {
    *
    * Makes the caller a member of the tenant that sent the invitation, with the role that it names, and logs in. Who has
    * no account yet chooses the password here; who has one gives the password of that account, and a wrong one is
-   * answered 401. A token works once, and the answer to one that was used, withdrawn, has expired or never existed is
-   * the same. Public, and throttled by address and by account.
+   * answered 401, or 422 where no new account could have it either. A token works once, and the answer to one that was
+   * used, withdrawn, has expired or never existed is the same. Public, and throttled by address and by account.
    *
    * `POST /api/auth/invites/accept` answers 200, 400, 401, 404, 406, 413, 415, 422, 429, 503. Public. Not repeated after
    * a failure: it takes no `Idempotency-Key`.

@@ -57,14 +57,23 @@ const ROWS = [
   '1q2w3e4r5t6y7u8i9o0p',
 ]
 
+/** Throws `validation_failed` unless the password may be a new one of this account. */
+export function requireGoodPassword(password: string, place: { email: string; pointer: string }): void {
+  const fault = findPasswordFault(password, place)
+  if (fault !== undefined) throw fault
+}
+
 /**
- * Throws `validation_failed` about the member `pointer` of the request unless the password may be a new one of this
- * account: long enough, not its address, and not among those that are guessed first.
+ * `validation_failed` about the member `pointer` of the request unless the password is long enough, not the address of
+ * the account, and not among those that are guessed first.
  */
-export function requireGoodPassword(password: string, { email, pointer }: { email: string; pointer: string }): void {
+export function findPasswordFault(
+  password: string,
+  { email, pointer }: { email: string; pointer: string },
+): ProblemError | undefined {
   const fault = findFault(password.normalize('NFKC'), email)
-  if (fault === undefined) return
-  throw new ProblemError('validation_failed', 'The request breaks the contract at 1 place.', {
+  if (fault === undefined) return undefined
+  return new ProblemError('validation_failed', 'The request breaks the contract at 1 place.', {
     errors: [{ pointer, ...fault }],
   })
 }
@@ -88,5 +97,8 @@ function isGuessedFirst(text: string): boolean {
 
 /** `Password2026!!` is `password`. */
 function withoutTail(text: string): string {
-  return text.replace(/[^a-z@]+$/, '')
+  // By hand: /[^a-z@]+$/ begins anew at each character of a run that a letter ends.
+  let end = text.length
+  while (end > 0 && !/[a-z@]/.test(text.charAt(end - 1))) end -= 1
+  return text.slice(0, end)
 }

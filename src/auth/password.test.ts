@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { countHashes, decoyHash, hashPassword, verifyPassword } from './password.ts'
 
 test('a hash is a PHC string of argon2id with the stated cost, and verifies its password only', async () => {
@@ -46,6 +46,16 @@ test('the decoy costs as much as a real one, is made once, and has no password',
   expect(await decoyHash()).toBe(await decoyHash())
   expect(await decoyHash()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   expect(await verifyPassword('', await decoyHash())).toBe(false)
+})
+
+test('a decoy that could not be made is made the next time', async () => {
+  // Without the decoy that another test has made.
+  vi.resetModules()
+  const fresh: typeof import('./password.ts') = await import('./password.ts')
+  const flood = Array.from({ length: 61 * availableParallelism() }, () => fresh.hashPassword('password'))
+  await expect(fresh.decoyHash()).rejects.toMatchObject({ code: 'service_unavailable' })
+  await Promise.all(flood)
+  expect(await fresh.decoyHash()).toBe(await fresh.decoyHash())
 })
 
 test('each costs one hash, and beyond some seconds of waiting there is none to be had', async () => {

@@ -79,13 +79,19 @@ export async function verifyPassword(password: string, phc: string): Promise<boo
   return actual.length === expected.length && timingSafeEqual(actual, expected)
 }
 
-/** A hash of nothing anybody knows: verified for unknown users, so that the answer takes as long as for known ones. */
+/**
+ * A hash of nothing anybody knows: verified for unknown users, so that the answer takes as long as for known ones. Made
+ * once, by whoever asks first: a server asks before it listens. Throws `service_unavailable`, and is then made anew.
+ */
 let decoy: Promise<string> | undefined
 export function decoyHash(): Promise<string> {
-  decoy ??= hashPassword(randomBytes(32).toString('base64'))
+  decoy ??= hashPassword(randomBytes(32).toString('base64')).catch((error: unknown) => {
+    decoy = undefined
+    throw error
+  })
   return decoy
 }
 
 function base64(bytes: Buffer): string {
-  return bytes.toString('base64').replace(/=+$/, '')
+  return bytes.toString('base64').replace(/={1,2}$/, '')
 }

@@ -154,6 +154,15 @@ export async function admitAddress(
   return rows[0]?.wait ?? 0
 }
 
+/** Takes one failure back, and the block until `blockedUntil` when it is still that one. */
+export async function withdrawAttempt(
+  lookup: Lookup,
+  attempt: { at: Date; address: Buffer; account: Buffer; blockedUntil: Date | null },
+): Promise<void> {
+  const { at, address, account, blockedUntil } = attempt
+  await sql`select internal.withdraw_attempt(${address}, ${account}, ${at}, ${blockedUntil})`.execute(lookup)
+}
+
 export async function forgiveAttempt(lookup: Lookup, address: Buffer, account: Buffer): Promise<void> {
   await sql`select internal.forgive_attempt(${address}, ${account})`.execute(lookup)
 }

@@ -103,7 +103,8 @@ export function createRevocations({ listen, lookup, log }: RevocationsOptions): 
     known.set(subject, {
       standing: row.standing ?? before?.standing ?? null,
       notBefore: cutoff,
-      kept: cutoff === row.notBefore ? row.kept : (before?.kept ?? null),
+      // The newest word on who is kept holds, whichever clock the cutoffs came from.
+      kept: row.notBefore !== null ? row.kept : (before?.kept ?? null),
       recordedAt,
       seenAt: performance.now(),
     })

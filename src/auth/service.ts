@@ -30,9 +30,11 @@ export async function login(
   { email, password, tenantSlug }: { email: string; password: string; tenantSlug: string | undefined },
 ): Promise<SessionTokens> {
   const attempt = await admit(ctx, 'login', email.toLowerCase())
-  const rows = await findLogin(ctx.db.main.lookup, email)
-  const person = rows[0]
-  const proven = await verifyPassword(password, person?.passwordHash ?? (await decoyHash()))
+  const { rows, person, proven } = await attempt.decide(async () => {
+    const rows = await findLogin(ctx.db.main.lookup, email)
+    const person = rows[0]
+    return { rows, person, proven: await verifyPassword(password, person?.passwordHash ?? (await decoyHash())) }
+  })
   const memberships = rows.filter(
     (row) => row.tenantId !== null && (tenantSlug === undefined || row.slug === tenantSlug),
   )
@@ -136,7 +138,7 @@ export async function changePassword(
   if (oldHash === undefined || email === undefined) throw unauthorized()
   requireGoodPassword(next, { email, pointer: '/body/new_password' })
   const attempt = await admit(ctx, 'password', userId)
-  if (!(await verifyPassword(current, oldHash))) throw wrongPassword()
+  if (!(await attempt.decide(() => verifyPassword(current, oldHash)))) throw wrongPassword()
   await attempt.forgive()
   if (current.normalize('NFKC') === next.normalize('NFKC')) {
     throw invalid('/body/new_password', 'unchanged', 'must NOT be the current password')
@@ -175,7 +177,7 @@ export async function revokeTokensBefore(
   }
   const cutoff = await inTenant(ctx.db.main, ctx, async (tx) => {
     if ((await findMember(tx, userId)) === undefined) throw noSuchMember()
-    const result = await revokeTokensOf(tx, { tenantId, userId, before: before ?? now, now })
+    const result = await revokeTokensOf(tx, { tenantId, userId, before, now })
     await recordAudit(tx, {
       actor: ctx.principal,
       action: 'member.tokens_revoked',

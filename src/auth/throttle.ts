@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { RequestContext } from '../context.ts'
 import { ProblemError } from '../problem/problem.ts'
 import { type KeyRing, keysFor } from '../secrets/keyring.ts'
-import { admitAddress, admitAttempt, forgiveAttempt } from './queries.ts'
+import { admitAddress, admitAttempt, forgiveAttempt, withdrawAttempt } from './queries.ts'
 
 /**
  * The fifth failure in a row costs a wait of 1 s, and each further one twice as long, up to 15 minutes. Whoever wants to keep
@@ -17,6 +17,11 @@ const ADDRESS = { allowed: 20, windowSeconds: 60 } as const
 export interface Attempt {
   /** Whether it is the first in a row that blocks the account unless it is forgiven. */
   isFirstToBlock: boolean
+  /**
+   * Finds out whether the attempt is good. What throws there has tried nothing, for a reason of ours: this one failure is
+   * taken back, so that nobody has to wait for it.
+   */
+  decide<T>(work: () => Promise<T>): Promise<T>
   /** Nothing was guessed: the account starts afresh, and the address has one failure less. */
   forgive(): Promise<void>
 }
@@ -29,13 +34,29 @@ export interface Attempt {
 export async function admit(ctx: RequestContext, purpose: 'login' | 'password', account: string): Promise<Attempt> {
   const byAccount = subject(ctx.keys, `${purpose}/account`, account)
   const byAddress = addressSubject(ctx, purpose)
+  const at = ctx.clock()
   const wait = await admitAttempt(ctx.db.main.lookup, {
-    at: ctx.clock(),
+    at,
     address: { subject: byAddress, ...ADDRESS },
     account: { subject: byAccount, ...ACCOUNT },
   })
   if (wait > 0) throw tooMany(wait)
-  return { isFirstToBlock: wait === -1, forgive: () => forgiveAttempt(ctx.db.main.lookup, byAddress, byAccount) }
+  const blockedUntil = wait < 0 ? new Date(at.getTime() - wait * 1_000) : null
+  return {
+    isFirstToBlock: wait === -1,
+    async decide(work) {
+      try {
+        return await work()
+      } catch (error) {
+        const counted = { at, address: byAddress, account: byAccount, blockedUntil }
+        await withdrawAttempt(ctx.db.main.lookup, counted).catch((failure: unknown) =>
+          ctx.log.error({ err: failure }, 'an attempt that could not be made stays counted as failed'),
+        )
+        throw error
+      }
+    },
+    forgive: () => forgiveAttempt(ctx.db.main.lookup, byAddress, byAccount),
+  }
 }
 
 /**

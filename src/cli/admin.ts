@@ -70,6 +70,7 @@ export async function runAdmin(args: string[]): Promise<void> {
       return value
     },
     get: (name) => options[name],
+    is: (name) => options[name] ?? false,
     all: (name) => options[name] ?? [],
   }
   try {

@@ -50,6 +50,8 @@ export function connect(options: DatabaseOptions): Database {
     max: options.max ?? 10,
     connectionTimeoutMillis: 3_000,
     idleTimeoutMillis: 30_000,
+    // What a connection has prepared stays until it ends.
+    maxLifetimeSeconds: 1_800,
     keepAlive: true,
     statement_timeout: options.statementTimeoutMs ?? 10_000,
     idle_in_transaction_session_timeout: 10_000,

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import type { DB } from '../../generated/database.ts'
 import type { Database } from './connect.ts'
+import { isStalePlan } from './errors.ts'
 import { preparedName } from './prepared.ts'
 
 declare const tenantScope: unique symbol
@@ -73,6 +74,7 @@ export async function inTenant<T>(
       return result
     } catch (error) {
       end()
+      if (isStalePlan(error)) broken = error as Error
       await client.query('rollback').catch((lost: Error) => {
         broken = lost
       })

@@ -8,7 +8,7 @@ import { readBody } from './body.ts'
 import { createClientFinder } from './client-address.ts'
 import { type CorsPolicy, openCors, preflightHeaders, readForeignOrigin, readPreflight } from './cors.ts'
 import { corsTargetOf, type Exchange, type Limits, type Target } from './exchange.ts'
-import { isDoubtful, requireSoundFraming } from './framing.ts'
+import { findFramingFault, isDoubtful } from './framing.ts'
 import { malformed } from './json.ts'
 import { type AnyHandler, type AnyReply, bindOperations, type ContractSource } from './operations.ts'
 import { send, sendFile, sendProblem, sendReply } from './reply.ts'
@@ -61,11 +61,14 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     options.sendReply ?? sendReply,
   )
   const { cors, limits } = options
-  const findClient = createClientFinder(options.trustedProxies ?? [])
+  const findClient = createClientFinder(options.trustedProxies ?? [], () => {
+    if (options.trustedProxies !== undefined) app.log.warn(UNHEARD_PROXY)
+  })
 
   return function serve(req, res) {
     // Its connection closes with the answer to what came before.
     if (isDoubtful(req)) return
+    const fault = findFramingFault(req, res)
     const correlationId = readCorrelationId(req)
     // By hand, since url parsers normalise what must stay as it came.
     const question = req.url.indexOf('?')
@@ -97,6 +100,10 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
         return bytes
       },
     }
+    if (fault !== undefined) {
+      sendProblem(exchange, fault)
+      return
+    }
     const origin = cors && readForeignOrigin(req.headers)
     if (cors === undefined || origin === undefined) {
       routeOrRefuse(exchange)
@@ -118,7 +125,6 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
 
   function route(exchange: Exchange): void {
     const { req } = exchange
-    requireSoundFraming(req, exchange.res)
     if (req.method === 'OPTIONS' && exchange.path === '*') {
       send(exchange, 204, { Allow: router.allMethods })
       return
@@ -176,6 +182,9 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     send(exchange, 204, { Allow: allow, ...preflightHeaders(cors, target, { method, headers: req.headers }) })
   }
 }
+
+const UNHEARD_PROXY =
+  'a request came with Forwarded or X-Forwarded-For, which is not read: without SKELDIR_TRUSTED_PROXIES all callers behind one proxy count as one address'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 

@@ -4,27 +4,29 @@ import type { ProblemError } from '../problem/problem.ts'
 import { malformed } from './json.ts'
 
 /**
- * Throws `malformed_request` for what Node's parser lets through and another reader of the same bytes may take for another
+ * `malformed_request` for what Node's parser lets through and another reader of the same bytes may take for another
  * request: a version before 1.0, codings beside `chunked`, chunks in HTTP/1.0, no Host or two, and headers that may come
  * once only, of which Node silently keeps the first. Where it is not certain where the request ends, the connection ends
  * with its answer. Source: RFC 9112 sections 2.3, 3.2, 6.1 and 11.2.
+ *
+ * To be called as soon as a request is there, before anything waits: Node hands over what comes behind it meanwhile.
  */
-export function requireSoundFraming(req: IncomingMessage, res: ServerResponse): void {
+export function findFramingFault(req: IncomingMessage, res: ServerResponse): ProblemError | undefined {
   const { headers, httpVersion, rawHeaders } = req
   const isCurrent = httpVersion === '1.1'
-  if (!isCurrent && httpVersion !== '1.0') throw lastOf(req, res, malformed('http_version', 'Use HTTP/1.1.', '/'))
+  if (!isCurrent && httpVersion !== '1.0') return lastOf(req, res, malformed('http_version', 'Use HTTP/1.1.', '/'))
   if (headers.host === undefined && isCurrent)
-    throw malformed('host_missing', 'An HTTP/1.1 request needs a Host header.', '/header/host')
+    return malformed('host_missing', 'An HTTP/1.1 request needs a Host header.', '/header/host')
   const coding = headers['transfer-encoding']
   if (coding !== undefined && !(isCurrent && coding.toLowerCase() === 'chunked'))
-    throw lastOf(
+    return lastOf(
       req,
       res,
       malformed('transfer_encoding', 'The only transfer coding is chunked, in HTTP/1.1.', '/header/transfer-encoding'),
     )
   const repeated = findRepeated(rawHeaders)
-  if (repeated !== undefined)
-    throw malformed('repeated_header', `The header ${repeated} may come once only.`, `/header/${repeated}`)
+  if (repeated === undefined) return undefined
+  return malformed('repeated_header', `The header ${repeated} may come once only.`, `/header/${repeated}`)
 }
 
 /** Connections of which nothing more is taken. */

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { TenantContext } from '../context.ts'
 import type { Tx } from '../db/tenant.ts'
 import { type ProblemCode, ProblemError, type ProblemItem } from '../problem/problem.ts'
+import { type KeyRing, keysFor } from '../secrets/keyring.ts'
 import type { AnyReply, AnyRequest, BoundOperation } from './operations.ts'
 import { toProblemError } from './problem.ts'
 
@@ -37,8 +38,8 @@ export interface AnswerStore {
 export interface KeyedRequest {
   operationId: string
   key: string
-  /** SHA-256 of all that the caller asks for. */
-  requestHash: Buffer
+  /** Of all that the caller asks for, by each key that it may have been stored under: the first is the one to store. */
+  requestHashes: readonly [Buffer, ...Buffer[]]
 }
 
 /** Answers that say something of the moment and not of the request: the same request may fare better later. */
@@ -53,8 +54,8 @@ export async function answerOnce(
   asked: { key: string; mediaType: string | null },
   handle: (ctx: TenantContext) => Promise<AnyReply>,
 ): Promise<AnyReply> {
-  const requestHash = hashRequest(operation, request, asked.mediaType)
-  const found = await store.claim(ctx, { operationId: operation.id, key: asked.key, requestHash })
+  const requestHashes = hashRequest(ctx, operation, request, asked.mediaType)
+  const found = await store.claim(ctx, { operationId: operation.id, key: asked.key, requestHashes })
   if ('answer' in found) return replay(operation, found.answer)
   const { claim } = found
   let reply: AnyReply
@@ -91,15 +92,19 @@ function replay({ row }: BoundOperation, answer: StoredAnswer): AnyReply {
   return { ...answer, headers: { ...answer.headers, [REPLAYED]: 'true' } }
 }
 
-/** Method, path, query, media type and bytes. The order of query parameters says nothing, and is left out. */
+/**
+ * Tenant, method, path, query, media type and bytes. The order of query parameters says nothing, and is left out. Keyed,
+ * since a body may hold what can be guessed, such as an address.
+ */
 function hashRequest(
+  { tenantId, keys }: { tenantId: string; keys: KeyRing },
   { row }: BoundOperation,
   { params, query, rawBody }: AnyRequest,
   mediaType: string | null,
-): Buffer {
+): [Buffer, ...Buffer[]] {
   const sorted = Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256')
-    .update(JSON.stringify([row.method, row.path, Object.entries(params), sorted, mediaType]))
-    .update(rawBody)
-    .digest()
+  const head = JSON.stringify([tenantId, row.method, row.path, Object.entries(params), sorted, mediaType])
+  const hash = (key: Buffer) => createHmac('sha256', key).update(head).update(rawBody).digest()
+  const [newest, ...older] = keysFor(keys, 'idempotency-request/v1')
+  return [hash(newest), ...older.map(hash)]
 }

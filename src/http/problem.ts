@@ -87,6 +87,9 @@ const CONNECTION_CODES = new Set([
   '25006', // read_only_sql_transaction: a standby, or a disk that is full
   '40001', // serialization_failure
   '40P01', // deadlock_detected
+  '0A000', // feature_not_supported: a prepared statement whose result a migration has changed
+  '26000', // invalid_sql_statement_name: a prepared statement that the server forgot
+  '42P05', // duplicate_prepared_statement
 ])
 /** 08: the connection; 53: out of disk, memory or connections. */
 const CONNECTION_CLASS = /^(?:08|53)[0-9A-Z]{3}$/

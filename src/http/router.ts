@@ -38,7 +38,9 @@ export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
     methods.add(method)
     const names: string[] = []
     // Positional names, since find-my-way would cut a name at `-` or `.`.
-    const pattern = path.replaceAll(':', '::').replace(/\{([^}]+)\}/g, (_, name: string) => `:p${names.push(name) - 1}`)
+    const pattern = path
+      .replaceAll(':', '::')
+      .replace(/\{([^{}]+)\}/g, (_, name: string) => `:p${names.push(name) - 1}`)
     router.on(method as findMyWay.HTTPMethod, pattern, noop, { target, names } satisfies Stored<T>)
   }
   const allowed = [...methods]

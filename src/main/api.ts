@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { decoyHash } from '../auth/password.ts'
 import type { Config } from '../config.ts'
 import { closeServer, createServer } from '../http/bind.ts'
 import { authenticators, createCorsPolicy, createLimits, handlers } from './app.ts'
@@ -16,6 +17,8 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const ctx = createContext(config, 'app_user', 'api')
   const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy(), limits: createLimits() })
   ctx.startAuthentication()
+  // So that the first log-in of somebody unknown takes no longer than that of somebody known.
+  await decoyHash()
   server.listen(config.port, config.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

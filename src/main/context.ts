@@ -8,6 +8,7 @@ import { connect } from '../db/connect.ts'
 import { listen } from '../db/listen.ts'
 import { deriveKeyRing } from '../secrets/keyring.ts'
 import { createKeyUses } from '../tenants/api-keys/last-used.ts'
+import { createKeyLookUps } from '../tenants/api-keys/unknown-keys.ts'
 
 export interface ProcessContext extends AppContext {
   /** For whoever takes requests: follows what is revoked, and writes when keys were used. */
@@ -55,7 +56,7 @@ export function createContext(
   }
 }
 
-type Authentication = Pick<AppContext, 'revocations' | 'verifiedTokens' | 'verifiedKeys' | 'keyUses'>
+type Authentication = Pick<AppContext, 'revocations' | 'verifiedTokens' | 'verifiedKeys' | 'keyLookUps' | 'keyUses'>
 
 /** What a process remembers of credentials. `lookup` is app_user's, or nothing is authenticated. */
 export function createAuthentication(
@@ -74,6 +75,7 @@ export function createAuthentication(
     revocations,
     verifiedTokens: createVerifiedCache(),
     verifiedKeys: createVerifiedCache(),
+    keyLookUps: createKeyLookUps(),
     keyUses,
     start() {
       revocations.start()

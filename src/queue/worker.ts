@@ -66,7 +66,7 @@ const REPEAT_AFTER_MS = 30_000
 function reportSparsely(ctx: AppContext): (error: Error) => void {
   const reportedAt = new Map<string, number>()
   return ({ message }) => {
-    const fault = message.replace(/ \(Queue: .*\)$/, '')
+    const fault = message.replace(/ \(Queue: [^()]*\)$/, '')
     const now = performance.now()
     const last = reportedAt.get(fault)
     if (last !== undefined && now - last < REPEAT_AFTER_MS) return

@@ -7,7 +7,7 @@ import { createTenantKey } from '../secrets/keyring.ts'
 import { MAX_ALLOWED_ORIGINS, setAllowedOrigins, toAllowedOrigin } from './allowed-origins.ts'
 import { API_KEY_SCOPES, type ApiKeyScope, createApiKey as makeApiKey } from './api-keys/service.ts'
 import { recordAudit } from './audit.ts'
-import { deleteInvitation, findUserId, lockMembers } from './members/queries.ts'
+import { deleteInvitation, findAccount, findUserId, lockMembers } from './members/queries.ts'
 import { userIdOf } from './members/service.ts'
 import { asOperator, nowhere, operatorIn, ProvisioningError } from './operator.ts'
 import { generatePassword, readAddress } from './person.ts'
@@ -21,7 +21,7 @@ import {
   listAllowedOrigins,
   listTenants as listSlugs,
 } from './queries.ts'
-import { insertFirstVersions, lockSettings, setSettings } from './settings/queries.ts'
+import { lockSettings, setSettings } from './settings/queries.ts'
 import { isTimeZone } from './time-zone.ts'
 
 export { API_KEY_SCOPES } from './api-keys/service.ts'
@@ -52,7 +52,6 @@ export async function createTenant(
     await insertTenant(tx, { tenantId, slug, name, reportingCurrency, timeZone })
     if (!(await claimSlug(tx, slug, tenantId))) throw new ProvisioningError(`the slug "${slug}" is taken`)
     await insertTenantKey(tx, createTenantKey(ctx.keys, tenantId, 1))
-    await insertFirstVersions(tx, tenantId)
     await setAllowedOrigins(tx, tenantId, origins)
     await recordAudit(tx, {
       actor: work.principal,
@@ -89,12 +88,19 @@ export async function* listTenants(ctx: AppContext): AsyncGenerator<TenantSummar
 }
 
 /**
- * Adds a person to a tenant. A person who is new gets a generated password, returned once and kept only as a hash;
- * one who is known keeps theirs (`password` is null). An open invitation of the same person is withdrawn.
+ * Adds a person to a tenant. A person who is new gets a generated password, returned once and kept only as a hash. One
+ * who is known keeps theirs (`password` is null), and is added only where `isExisting` says that this account is meant:
+ * nobody has proven that an address is theirs, so it may be another tenant's making. An open invitation of the same
+ * person is withdrawn. Throws ProvisioningError.
  */
 export async function createUser(
   ctx: AppContext,
-  { tenantSlug, email, role }: { tenantSlug: string; email: string; role: Role },
+  {
+    tenantSlug,
+    email,
+    role,
+    isExisting = false,
+  }: { tenantSlug: string; email: string; role: Role; isExisting?: boolean },
 ): Promise<{ userId: string; email: string; password: string | null }> {
   const address = readAddress(email)
   const work = await asOperator(ctx, tenantSlug)
@@ -108,6 +114,7 @@ export async function createUser(
     if (known === null) await insertUser(tx, { userId, email: address, passwordHash })
     if (!(await insertMembership(tx, tenantId, userId, role)))
       throw new ProvisioningError(`${address} is a member of ${tenantSlug} already`)
+    if (known !== null && !isExisting) throw new ProvisioningError(await describeAccount(ctx, address))
     await deleteInvitation(tx, tenantId, userId)
     await recordAudit(tx, {
       actor: work.principal,
@@ -117,6 +124,12 @@ export async function createUser(
     })
     return { userId, email: address, password: known === null ? password : null }
   })
+}
+
+async function describeAccount(ctx: AppContext, address: string): Promise<string> {
+  const slugs = (await findAccount(ctx.db.main.lookup, address))?.memberships.map(({ slug }) => slug) ?? []
+  const where = slugs.length === 0 ? 'no tenant' : slugs.join(', ')
+  return `${address} has an account already, in ${where}: whoever set its password would get in; --existing adds it as it is, and reset-password makes it nobody else's`
 }
 
 /** Makes an API key, returned once and kept only as a hash. Throws ProvisioningError and what the API's own operation does. */

@@ -49,7 +49,7 @@ export async function findEndpoint(
            key_versions    as "keyVersions",
            wrapping_kids   as "wrappingKids",
            wrapped_keys    as "wrappedKeys"
-    from internal.find_webhook_endpoint(${vendor}, ${endpointKey})`.execute(lookup)
+    from internal.find_webhook_endpoint_keys(${vendor}, ${endpointKey})`.execute(lookup)
   const [row] = rows
   if (row === undefined) return undefined
   const { tenantId, endpointId, mode, shopDomain } = row

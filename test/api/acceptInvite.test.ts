@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { countHashes, hashPassword } from '../../src/auth/password.ts'
 import { expectProblem, MALFORMED, masked, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
 import { DAY, HOUR } from '../support/given.ts'
 import { type Answer, startPlatform, type TestTenant, usePlatform } from '../support/platform.ts'
@@ -221,6 +222,47 @@ test('422: a password that a new account may not have; the invitation stays good
     expectProblem(await accept(token, password), 'validation_failed', ['/body/password'])
   }
   expect((await accept(token)).status).toBe(200)
+})
+
+test('422: the same for an address that has an account, and for one that has none', async ({ onTestFinished }) => {
+  const own = await startPlatform(onTestFinished)
+  const [known, disabled] = [await own.createTenant(), await own.createTenant()]
+  // As it could be chosen before the rules were what they are.
+  const weak = 'password123456'
+  const weakHash = await hashPassword(weak)
+  await own.query('update users set password_hash = $2 where user_id = $1', [known.userId, weakHash])
+  await own.query(`update users set password_hash = $2, status = 'disabled' where user_id = $1`, [
+    disabled.userId,
+    weakHash,
+  ])
+  const invitedTo = async (email: string) =>
+    (await callAsAdmin(own, 'inviteMember', { body: { email, role: 'viewer' } })).body.invite_token
+  const counters = () =>
+    own.query(
+      `select failures, blocked_until is not null as blocked from internal.login_attempts order by failures, blocked`,
+    )
+  const histories = []
+  for (const [email, password] of [
+    [known.email, 'password1234567'],
+    [disabled.email, weak],
+    [newEmail(), weak],
+  ] as const) {
+    const token = await invitedTo(email)
+    await own.query('delete from internal.login_attempts')
+    const history = []
+    for (let attempt = 1; attempt <= 6; attempt++) {
+      const before = countHashes()
+      const answer = await own.call('acceptInvite', { body: { token, password } })
+      history.push([answer.status, masked(answer), countHashes() - before, await counters()])
+    }
+    histories.push(history)
+  }
+  expect(histories[0]?.map(([status]) => status)).toEqual([422, 422, 422, 422, 422, 429])
+  expect(histories[1]).toEqual(histories[0])
+  expect(histories[2]).toEqual(histories[0])
+  await own.query('delete from internal.login_attempts')
+  const right = { token: await invitedTo(known.email), password: weak }
+  expect((await own.call('acceptInvite', { body: right })).status).toBe(200)
 })
 
 test('429: an address that tries many tokens, while a good one still passes', async ({ onTestFinished }) => {

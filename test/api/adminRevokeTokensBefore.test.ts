@@ -45,6 +45,17 @@ test('200: who logs in afterwards, in the same millisecond even, is let in', asy
   expect(await statusOf(platform, next.accessToken)).toBe(200)
 })
 
+test('200: a session that a process with a faster clock has opened ends too', async () => {
+  const person = await givenPerson(platform)
+  platform.setNow(new Date(Date.now() + 3_000))
+  const session = await logIn(platform, person)
+  platform.setNow(null)
+  const { body } = await cutOff(person)
+  expect(body.revoked_sessions).toBe(1)
+  expect(await statusOf(platform, session.accessToken)).toBe(401)
+  expectProblem(await refresh(platform, session.refreshToken), 'unauthorized')
+})
+
 test('200: until a given time: a session opened later goes on, one opened before ends with what it got later', async () => {
   const person = await givenPerson(platform)
   const at = Date.now()

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { expectProblem, MALFORMED, masked, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
 import { DAY, daysAgo, givenApiKey, MINUTE, toDay, ulid } from '../support/given.ts'
 import { expectRateLimited } from '../support/limits.ts'
-import { usePlatform } from '../support/platform.ts'
+import { type Answer, startPlatform, usePlatform } from '../support/platform.ts'
 import { countStored, listTablesHolding } from '../support/stored.ts'
 
 const platform = usePlatform()
@@ -277,6 +277,20 @@ test('429: the quota of events is used up; that of everything else is not', asyn
   const tenant = await platform.createTenant()
   await expectRateLimited(platform, 'ingestTouchpoints', { tenant, body: '{' }, 'ingest')
   expect((await platform.call('verifyToken', { tenant })).status).toBe(200)
+})
+
+test('429: an address that invents keys, while one that was seen before still passes', async ({ onTestFinished }) => {
+  const own = await startPlatform(onTestFinished)
+  const ask = (headers: Record<string, string> = {}) =>
+    own.call('ingestTouchpoints', { body: { touchpoints: [touch()] }, headers })
+  const invent = () => ask({ 'x-skeldir-tenant-key': `skd_${randomBytes(32).toString('base64url')}` })
+  expect((await ask()).status).toBe(200)
+  const answers = await Promise.all(Array.from({ length: 250 }, invent))
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]))
+  const refused = answers.find(({ status }) => status === 429) as Answer
+  expectProblem(refused, 'rate_limited')
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await ask()).status).toBe(200)
 })
 
 test('503: the database is gone; sent again when it is back, it is accepted', async () => {

@@ -165,7 +165,7 @@ describe.skipIf(noBrowser)('the console before the real server', () => {
     await channels.getByLabel('First day').fill(toDay(daysAgo(2)))
     await channels.getByText('No order in this window has been attributed.').waitFor()
     await channels.getByLabel('First day').fill(toDay(daysAgo(-2)))
-    await channels.getByText(/422/).waitFor()
+    await channels.getByText('(422)').waitFor()
     await channels.getByText(/correlation id/i).waitFor()
     expect(await channels.locator('rect.bar').count()).toBe(0)
   })
@@ -187,7 +187,7 @@ describe.skipIf(noBrowser)('the console before the real server', () => {
     ])
     await field.fill('shopify:1')
     await field.press('Enter')
-    await panel(page, 'shopify:1').getByText('404').waitFor()
+    await panel(page, 'shopify:1').getByText('(404)').waitFor()
   })
 
   test('what the server does not have yet is said, with a way to its description', async (context) => {
@@ -375,5 +375,5 @@ describe.skipIf(noBrowser)('signing in', () => {
 /** Lets a known user into one more tenant. */
 async function givenSecondTenant(platform: TestPlatform, email: string, tenantSlug: string): Promise<void> {
   const { createUser } = await import('../../src/tenants/service.ts')
-  await createUser(platform.admin, { tenantSlug, email, role: 'viewer' })
+  await createUser(platform.admin, { tenantSlug, email, role: 'viewer', isExisting: true })
 }

@@ -54,6 +54,18 @@ test('disable-user ends all that the account can do, in every tenant; enable-use
   }
 })
 
+test('what was open when an account was disabled stays closed, also if nobody tried it in between', async () => {
+  const tenant = await platform.createTenant()
+  const person = await givenPerson(platform, tenant, 'viewer')
+  const { body: session } = await login(person, person.password, tenant.slug)
+  await admin.json('disable-user', '--email', person.email)
+  await admin.json('enable-user', '--email', person.email)
+  await expectRefusedSoon([session.access_token])
+  const refresh = { body: { refresh_token: session.refresh_token } }
+  expectProblem(await platform.call('refreshToken', refresh), 'unauthorized')
+  expect((await login(person, person.password, tenant.slug)).status).toBe(200)
+})
+
 test('disable-user a second time changes nothing, and is in no log', async () => {
   const { person, tenants } = await givenPersonOfTwo()
   await admin.json('disable-user', '--email', person.email)

@@ -48,6 +48,25 @@ test('invite-member prints a token once, with which the person joins', async () 
   ])
 })
 
+test('create-user adds an account of another tenant only where that is meant, since anybody may have made it', async () => {
+  const [attacker, victim] = [await platform.createTenant(), await platform.createTenant()]
+  const email = newEmail()
+  const { body } = await callAsAdmin(platform, 'inviteMember', { tenant: attacker, body: { email, role: 'viewer' } })
+  const password = 'chosen by somebody else'
+  await platform.call('acceptInvite', { body: { token: body.invite_token, password } })
+  const member = ['--tenant', victim.slug, '--email', email, '--role', 'admin']
+  const { status, sentence } = await admin.refusal('create-user', ...member)
+  expect([status, sentence]).toEqual([
+    1,
+    expect.stringContaining(`${email} has an account already, in ${attacker.slug}: whoever set its password`),
+  ])
+  expectProblem(await loginAs({ email, password }, victim), 'unauthorized')
+
+  await admin.json('reset-password', '--email', email)
+  expect(await admin.json('create-user', ...member, '--existing')).toMatchObject({ email, password: null })
+  expectProblem(await loginAs({ email, password }, victim), 'unauthorized')
+})
+
 test('list-members prints members and open invitations, as a table or as JSON', async () => {
   const tenant = await platform.createTenant()
   const email = `zz-${newEmail()}`

@@ -162,6 +162,10 @@ test('every function of every queries.ts runs, and gives what its type says', as
   expect(await q.auth.admitAttempt(dbs.api.lookup, attempt)).toBeLessThanOrEqual(0)
   expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBe(0)
   expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBeGreaterThan(0)
+  const withdrawn = { at, address: subject, account: sha256('account'), blockedUntil: null }
+  await q.auth.withdrawAttempt(dbs.api.lookup, withdrawn)
+  expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBe(0)
+  expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBeGreaterThan(0)
   await q.auth.forgiveAttempt(dbs.api.lookup, subject, sha256('account'))
   expect(await q.auth.admitAddress(dbs.api.lookup, { at, ...attempt.address })).toBe(0)
 

@@ -236,6 +236,24 @@ describe('the audit log', () => {
   })
 })
 
+test('a tenant has its first versions whatever made it: a process of the release before knows nothing of them', async ({
+  onTestFinished,
+}) => {
+  const { tenantId } = newIds()
+  const database = await createTestDatabase()
+  onTestFinished(database.drop)
+  const maker = await connectAs(database, 'app_rw', onTestFinished)
+  const tenant = { tenant_id: tenantId, slug: `t-${tenantId}`, name: 'New', reporting_currency: 'EUR' }
+  await maker.query('begin')
+  await maker.query("select set_config('app.current_tenant_id', $1, true)", [tenantId])
+  await maker.query(...toInsert('tenants', tenant))
+  for (const table of ['revenue_definitions', 'channel_rule_versions']) {
+    const { rows } = await maker.query(`select version from ${table} where tenant_id = $1`, [tenantId])
+    expect(rows, table).toEqual([{ version: 1 }])
+  }
+  await maker.query('rollback')
+})
+
 test('tenants of an older schema get the settings that held for them, from their first day on', async ({
   onTestFinished,
 }) => {

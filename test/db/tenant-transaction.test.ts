@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { connect, type Database } from '../../src/db/connect.ts'
 import { inTenant, TransactionLost, type Tx } from '../../src/db/tenant.ts'
+import { toProblemError } from '../../src/http/problem.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { connectAs, givenTenantRows, type OnTestFinished, type TenantIds } from '../support/rows.ts'
 
@@ -241,6 +242,31 @@ test('a statement that runs too long is cancelled, and its connection serves the
   })
   expect(await settingsOutside(db)).toEqual(NOTHING)
   expect(db.pool.totalCount).toBe(1)
+})
+
+test('a statement that a migration has changed costs each connection one failure, which says to try again', async ({
+  onTestFinished,
+}) => {
+  const { database, db } = await openDatabase(onTestFinished, { max: 3 })
+  const [tenant] = await givenTenants(database, 1, onTestFinished)
+  const superuser = await connectAs(database, 'admin', onTestFinished)
+  const define = (columns: string, body: string) =>
+    superuser.query(`
+      drop function if exists internal.changing();
+      create function internal.changing() returns table (${columns}) language sql stable as '${body}';
+      grant execute on function internal.changing() to app_user`)
+  const ask = () =>
+    inTenant(db, scopeOf((tenant as TenantIds).tenantId), (tx) => sql`select * from internal.changing()`.execute(tx))
+  await define('a integer', 'select 1')
+  for (let round = 0; round < 10; round += 1) await Promise.all([ask(), ask(), ask()])
+  await define('a bigint, b integer', 'select 1::bigint, 2')
+  const codes: string[] = []
+  for (let round = 0; round < 10; round += 1) {
+    for (const outcome of await Promise.allSettled([ask(), ask(), ask()])) {
+      if (outcome.status === 'rejected') codes.push(toProblemError(outcome.reason).code)
+    }
+  }
+  expect(codes).toEqual(['service_unavailable', 'service_unavailable', 'service_unavailable'])
 })
 
 test('outside of a transaction there are no rows of anybody', async ({ onTestFinished }) => {

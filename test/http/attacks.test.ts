@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { CorsPolicy } from '../../src/http/cors.ts'
 import { asJson, type MiniServer, manager, startMini, talk } from './mini-server.ts'
 
 const CREATE = `POST /things HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer manager\r\nContent-Type: application/json\r\n`
@@ -23,74 +24,93 @@ async function expectHonestAnswer({ url }: MiniServer): Promise<void> {
   expect(reply.status).toBe(201)
 }
 
-describe('bytes that two readers may divide differently are refused, and the connection ends', () => {
-  test.each<[string, string]>([
-    ['length and chunks', `${CREATE}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
-    ['chunks and length', `${CREATE}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n`],
-    ['two equal lengths', `${CREATE}Content-Length: 12\r\nContent-Length: 12\r\n\r\n${BODY}`],
-    ['two other lengths', `${CREATE}Content-Length: 12\r\nContent-Length: 2\r\n\r\n${BODY}`],
-    ['a list of lengths', `${CREATE}Content-Length: 12, 12\r\n\r\n${BODY}`],
-    ['a signed length', `${CREATE}Content-Length: +12\r\n\r\n${BODY}`],
-    ['a negative length', `${CREATE}Content-Length: -1\r\n\r\n${BODY}`],
-    ['a length in hex', `${CREATE}Content-Length: 0xc\r\n\r\n${BODY}`],
-    ['a length beyond 64 bits', `${CREATE}Content-Length: 99999999999999999999\r\n\r\n${BODY}`],
-    ['no length in the header', `${CREATE}Content-Length:\r\n\r\n${BODY}`],
-    ['a space inside the length', `${CREATE}Content-Length: 1 2\r\n\r\n${BODY}`],
-    ['a space before the colon', `${CREATE}Transfer-Encoding : chunked\r\n\r\n${CHUNKED_BODY}`],
-    ['another coding', `${CREATE}Transfer-Encoding: xchunked\r\n\r\n${CHUNKED_BODY}`],
-    ['identity', `${CREATE}Transfer-Encoding: identity\r\n\r\n`],
-    ['chunked, then identity', `${CREATE}Transfer-Encoding: chunked, identity\r\n\r\n${CHUNKED_BODY}`],
-    ['gzip, then chunked', `${CREATE}Transfer-Encoding: gzip, chunked\r\n\r\n${CHUNKED_BODY}`],
-    ['chunked twice', `${CREATE}Transfer-Encoding: chunked, chunked\r\n\r\n${CHUNKED_BODY}`],
-    [
-      'chunked on two lines',
-      `${CREATE}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_BODY}`,
-    ],
-    ['chunked in quotes', `${CREATE}Transfer-Encoding: "chunked"\r\n\r\n${CHUNKED_BODY}`],
-    ['a vertical tab before chunked', `${CREATE}Transfer-Encoding: \x0bchunked\r\n\r\n${CHUNKED_BODY}`],
-    ['chunks in HTTP/1.0', `${CREATE.replace('1.1', '1.0')}Transfer-Encoding: chunked\r\n\r\n${CHUNKED_BODY}`],
-    ['a folded header', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\n\r\n'],
-    ['a folded coding', `${CREATE}Transfer-Encoding:\r\n chunked\r\n\r\n${CHUNKED_BODY}`],
-    ['a first header that is indented', 'GET /probe HTTP/1.1\r\n Host: x\r\n\r\n'],
-    ['lines that end in LF', 'GET /probe HTTP/1.1\nHost: x\n\n'],
-    ['one line that ends in LF', 'GET /probe HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n'],
-    ['lines that end in CR', 'GET /probe HTTP/1.1\rHost: x\r\r'],
-    ['CR inside a value', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A: a\rX-B: b\r\n\r\n'],
-    ['LF inside the target', 'GET /probe\nX-A: b HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['a request without a version', 'GET /probe\r\n\r\n'],
-    ['another version', 'GET /probe HTTP/3.0\r\nHost: x\r\n\r\n'],
-    ['a space inside the target', 'GET /probe x HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['a header without a colon', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A\r\n\r\n'],
-    ['a header without a name', 'GET /probe HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n'],
-    ['a space inside a name', 'GET /probe HTTP/1.1\r\nHost: x\r\nX A: b\r\n\r\n'],
-    ['a chunk size that is none', `${CREATE}Transfer-Encoding: chunked\r\n\r\nzz\r\n${BODY}\r\n0\r\n\r\n`],
-    ['a negative chunk size', `${CREATE}Transfer-Encoding: chunked\r\n\r\n-c\r\n${BODY}\r\n0\r\n\r\n`],
-    ['a chunk size with 0x', `${CREATE}Transfer-Encoding: chunked\r\n\r\n0xc\r\n${BODY}\r\n0\r\n\r\n`],
-    ['a chunk size beyond 64 bits', `${CREATE}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n${BODY}\r\n`],
-    ['a chunk size that ends in LF', `${CREATE}Transfer-Encoding: chunked\r\n\r\nc\n${BODY}\r\n0\r\n\r\n`],
-    ['a chunk longer than its size', `${CREATE}Transfer-Encoding: chunked\r\n\r\n2\r\n${BODY}\r\n0\r\n\r\n`],
-    ['20 kB of a chunk extension', `${CREATE}Transfer-Encoding: chunked\r\n\r\nc;${'a'.repeat(20_000)}\r\n${BODY}\r\n`],
-  ])('%s', async (_, bytes) => {
-    const mini = await startMini(onTestFinished)
-    impatient(mini, 1_000)
-    const reply = await talk(mini.port, bytes, SMUGGLED)
-    expect(statusesOf(reply).filter((status) => status < 400)).toEqual([])
-    expect(statusesOf(reply).length).toBeGreaterThan(0)
-    expect(mini.ran).toEqual([])
-    await expectHonestAnswer(mini)
-  })
+/** A page's origin is looked up before the request is routed, and takes its time. */
+const ORIGINS: [string, string][] = [
+  ['', ''],
+  [' of a page', 'Origin: https://shop.example\r\n'],
+]
+const cors: CorsPolicy = {
+  isAllowed: () => new Promise((resolve) => setTimeout(resolve, 20, false)),
+  isAllowedFor: async () => false,
+}
 
-  test.each(['Host: y', 'Authorization: Bearer admin', 'Content-Type: text/plain', 'CONTENT-TYPE: application/json'])(
-    'a second %s',
-    async (line) => {
-      const mini = await startMini(onTestFinished)
-      const reply = await talk(mini.port, `${CREATE}${line}\r\nConnection: close\r\nContent-Length: 12\r\n\r\n${BODY}`)
-      expect(statusesOf(reply)).toEqual([400])
-      expect(reply).toContain('repeated_header')
+describe.each(ORIGINS)(
+  'bytes%s that two readers may divide differently are refused, and the connection ends',
+  (_, origin) => {
+    test.each<[string, string]>([
+      ['length and chunks', `${CREATE}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+      ['chunks and length', `${CREATE}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n`],
+      ['two equal lengths', `${CREATE}Content-Length: 12\r\nContent-Length: 12\r\n\r\n${BODY}`],
+      ['two other lengths', `${CREATE}Content-Length: 12\r\nContent-Length: 2\r\n\r\n${BODY}`],
+      ['a list of lengths', `${CREATE}Content-Length: 12, 12\r\n\r\n${BODY}`],
+      ['a signed length', `${CREATE}Content-Length: +12\r\n\r\n${BODY}`],
+      ['a negative length', `${CREATE}Content-Length: -1\r\n\r\n${BODY}`],
+      ['a length in hex', `${CREATE}Content-Length: 0xc\r\n\r\n${BODY}`],
+      ['a length beyond 64 bits', `${CREATE}Content-Length: 99999999999999999999\r\n\r\n${BODY}`],
+      ['no length in the header', `${CREATE}Content-Length:\r\n\r\n${BODY}`],
+      ['a space inside the length', `${CREATE}Content-Length: 1 2\r\n\r\n${BODY}`],
+      ['a space before the colon', `${CREATE}Transfer-Encoding : chunked\r\n\r\n${CHUNKED_BODY}`],
+      ['another coding', `${CREATE}Transfer-Encoding: xchunked\r\n\r\n${CHUNKED_BODY}`],
+      ['identity', `${CREATE}Transfer-Encoding: identity\r\n\r\n`],
+      ['chunked, then identity', `${CREATE}Transfer-Encoding: chunked, identity\r\n\r\n${CHUNKED_BODY}`],
+      ['gzip, then chunked', `${CREATE}Transfer-Encoding: gzip, chunked\r\n\r\n${CHUNKED_BODY}`],
+      ['chunked twice', `${CREATE}Transfer-Encoding: chunked, chunked\r\n\r\n${CHUNKED_BODY}`],
+      [
+        'chunked on two lines',
+        `${CREATE}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_BODY}`,
+      ],
+      ['chunked in quotes', `${CREATE}Transfer-Encoding: "chunked"\r\n\r\n${CHUNKED_BODY}`],
+      ['a vertical tab before chunked', `${CREATE}Transfer-Encoding: \x0bchunked\r\n\r\n${CHUNKED_BODY}`],
+      ['chunks in HTTP/1.0', `${CREATE.replace('1.1', '1.0')}Transfer-Encoding: chunked\r\n\r\n${CHUNKED_BODY}`],
+      ['a folded header', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\n\r\n'],
+      ['a folded coding', `${CREATE}Transfer-Encoding:\r\n chunked\r\n\r\n${CHUNKED_BODY}`],
+      ['a first header that is indented', 'GET /probe HTTP/1.1\r\n Host: x\r\n\r\n'],
+      ['lines that end in LF', 'GET /probe HTTP/1.1\nHost: x\n\n'],
+      ['one line that ends in LF', 'GET /probe HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n'],
+      ['lines that end in CR', 'GET /probe HTTP/1.1\rHost: x\r\r'],
+      ['CR inside a value', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A: a\rX-B: b\r\n\r\n'],
+      ['LF inside the target', 'GET /probe\nX-A: b HTTP/1.1\r\nHost: x\r\n\r\n'],
+      ['a request without a version', 'GET /probe\r\n\r\n'],
+      ['another version', 'GET /probe HTTP/3.0\r\nHost: x\r\n\r\n'],
+      ['a space inside the target', 'GET /probe x HTTP/1.1\r\nHost: x\r\n\r\n'],
+      ['a header without a colon', 'GET /probe HTTP/1.1\r\nHost: x\r\nX-A\r\n\r\n'],
+      ['a header without a name', 'GET /probe HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n'],
+      ['a space inside a name', 'GET /probe HTTP/1.1\r\nHost: x\r\nX A: b\r\n\r\n'],
+      ['a chunk size that is none', `${CREATE}Transfer-Encoding: chunked\r\n\r\nzz\r\n${BODY}\r\n0\r\n\r\n`],
+      ['a negative chunk size', `${CREATE}Transfer-Encoding: chunked\r\n\r\n-c\r\n${BODY}\r\n0\r\n\r\n`],
+      ['a chunk size with 0x', `${CREATE}Transfer-Encoding: chunked\r\n\r\n0xc\r\n${BODY}\r\n0\r\n\r\n`],
+      ['a chunk size beyond 64 bits', `${CREATE}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n${BODY}\r\n`],
+      ['a chunk size that ends in LF', `${CREATE}Transfer-Encoding: chunked\r\n\r\nc\n${BODY}\r\n0\r\n\r\n`],
+      ['a chunk longer than its size', `${CREATE}Transfer-Encoding: chunked\r\n\r\n2\r\n${BODY}\r\n0\r\n\r\n`],
+      [
+        '20 kB of a chunk extension',
+        `${CREATE}Transfer-Encoding: chunked\r\n\r\nc;${'a'.repeat(20_000)}\r\n${BODY}\r\n`,
+      ],
+    ])('%s', async (_, bytes) => {
+      const mini = await startMini(onTestFinished, { cors })
+      impatient(mini, 1_000)
+      // Before the last line break of the headers, where there are lines as they should be.
+      const sent = bytes.replace('\r\n\r\n', `\r\n${origin}\r\n`)
+      const reply = await talk(mini.port, sent, SMUGGLED)
+      expect(statusesOf(reply).filter((status) => status < 400)).toEqual([])
+      expect(statusesOf(reply).length).toBeGreaterThan(0)
       expect(mini.ran).toEqual([])
-    },
-  )
-})
+      await expectHonestAnswer(mini)
+    })
+
+    test.each(['Host: y', 'Authorization: Bearer admin', 'Content-Type: text/plain', 'CONTENT-TYPE: application/json'])(
+      'a second %s',
+      async (line) => {
+        const mini = await startMini(onTestFinished, { cors })
+        const head = `${CREATE}${origin}${line}\r\nConnection: close\r\nContent-Length: 12\r\n\r\n`
+        const reply = await talk(mini.port, `${head}${BODY}`)
+        expect(statusesOf(reply)).toEqual([400])
+        expect(reply).toContain('repeated_header')
+        expect(mini.ran).toEqual([])
+      },
+    )
+  },
+)
 
 test('chunks in capitals, with extensions and trailers, are HTTP', async () => {
   const mini = await startMini(onTestFinished)

@@ -65,7 +65,7 @@ function memory(): AnswerStore & { claims: string[]; answers: Map<string, Stored
   return {
     claims,
     answers,
-    async claim(_ctx, { operationId, key, requestHash }) {
+    async claim(_ctx, { operationId, key, requestHashes: [requestHash] }) {
       const id = `${operationId} ${key} ${requestHash.toString('hex')}`
       const answer = answers.get(id)
       if (answer !== undefined) return { answer }
@@ -261,6 +261,19 @@ test('an answer that cannot be stored is given all the same, and logged', async 
   const { url, logs } = await start({ answers: failing })
   expect((await createWith(url)).status).toBe(201)
   expect(logs).toContainEqual(expect.objectContaining({ level: 50, msg: expect.stringContaining('Idempotency-Key') }))
+})
+
+test.each<[string, string[] | undefined, number]>([
+  ['none are configured', [], 1],
+  ['some are', ['10.0.0.0/8'], 0],
+  ['nobody asks for them, as at a mock', undefined, 0],
+])('a proxy that is not trusted is warned of once where %s', async (_, trustedProxies, warnings) => {
+  const { url, logs } = await startMini(onTestFinished, trustedProxies && { trustedProxies })
+  for (const name of ['x-forwarded-for', 'forwarded', 'x-forwarded-for'])
+    await fetch(`${url}/probe`, { headers: { [name]: 'for=203.0.113.9' } })
+  const warned = logs.filter(({ level }) => level === 40)
+  expect(warned.map(({ msg }) => String(msg).includes('SKELDIR_TRUSTED_PROXIES'))).toEqual(Array(warnings).fill(true))
+  expect(JSON.stringify(warned)).not.toContain('203.0.113.9')
 })
 
 test.each<[string, Record<string, string>, string[], string]>([

@@ -11,6 +11,7 @@ import type { AnyHandler, AnyReply, AnyRequest } from '../../src/http/operations
 import { closeServer, listenable } from '../../src/http/server.ts'
 import { createStaticRoutes } from '../../src/http/static-routes.ts'
 import { ProblemError } from '../../src/problem/problem.ts'
+import { deriveKeyRing } from '../../src/secrets/keyring.ts'
 
 export const TENANT = '4f0c4ad5-6a4f-4f5e-8f43-3f1b8a3f2a10'
 
@@ -160,7 +161,7 @@ export async function startMini(
     clock: () => new Date(),
     config: {},
     db: {},
-    keys: {},
+    keys: deriveKeyRing([Buffer.alloc(32)]),
   } as unknown as AppContext
   const defaults: Calls = {
     getThing: async (_ctx, { params, query, headers }) => ({

@@ -10,6 +10,7 @@ import { connect } from '../../src/db/connect.ts'
 import { inTenant } from '../../src/db/tenant.ts'
 import { startApi } from '../../src/main/api.ts'
 import { createAuthentication } from '../../src/main/context.ts'
+import { resetPassword } from '../../src/tenants/members/accounts.ts'
 import { openDoor } from '../support/door.ts'
 import { startPlatform, type TestPlatform, usePlatform } from '../support/platform.ts'
 import { givenPerson, logIn, refresh, statusOf } from '../support/sessions.ts'
@@ -101,6 +102,21 @@ test('the process that revoked refuses from its answer on, and one that starts l
   expect(await statusOf(platform, accessToken)).toBe(401)
   const later = await startSibling(onTestFinished)
   expect(await statusAt(later.url, accessToken)).toBe(401)
+})
+
+test('who was kept signed in by a clock that is ahead is refused by the next change of the password', async () => {
+  const person = await givenPerson(platform)
+  const kept = await logIn(platform, person)
+  const next = 'seven green kettles sing'
+  platform.setNow(new Date(Date.now() + 5_000))
+  const body = { current_password: person.password, new_password: next }
+  expect((await platform.call('changePassword', { token: kept.accessToken, body })).status).toBe(200)
+  platform.setNow(null)
+  expect(await statusOf(platform, kept.accessToken)).toBe(200)
+  await resetPassword(platform.admin, person.email)
+  await platform.ctx.revocations.catchUp()
+  expect(await statusOf(platform, kept.accessToken)).toBe(401)
+  expect((await refresh(platform, kept.refreshToken)).status).toBe(401)
 })
 
 test('who is a member again, or enabled again, is let in again', async () => {
@@ -253,7 +269,7 @@ test('the tokens of one tenant cannot be revoked in the transaction of another',
   ).rejects.toMatchObject({ code: '42501' })
   await expect(
     inTenant(platform.ctx.db.main, ctx, (tx) =>
-      revokeTokensOf(tx, { tenantId: stranger.tenantId, userId: stranger.userId, before: new Date() }),
+      revokeTokensOf(tx, { tenantId: stranger.tenantId, userId: stranger.userId, now: new Date() }),
     ),
   ).rejects.toMatchObject({ code: '42501' })
   expect(await statusOf(platform, stranger.tokens.viewer)).toBe(200)

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { expect, onTestFinished, test } from 'vitest'
-import { countHashes, decoyHash } from '../../src/auth/password.ts'
+import { availableParallelism } from 'node:os'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { countHashes, decoyHash, hashPassword } from '../../src/auth/password.ts'
+import { admit } from '../../src/auth/throttle.ts'
+import type { RequestContext } from '../../src/context.ts'
 import { startApi } from '../../src/main/api.ts'
 import { MINUTE } from '../support/given.ts'
 import { startPlatform, type TestPlatform } from '../support/platform.ts'
-import { givenPerson, logInFrom, type Person, type RawAnswer } from '../support/sessions.ts'
+import { givenPerson, logIn, logInFrom, type Person, type RawAnswer } from '../support/sessions.ts'
 import { listTablesHolding } from '../support/stored.ts'
+import { callAsAdmin } from '../support/tenants.ts'
 
 /** Each of the test's own: counters of an address are shared by whoever comes from it. */
 async function start(): Promise<{ platform: TestPlatform; at: (seconds: number) => void }> {
@@ -230,6 +234,126 @@ test('nobody can be kept out for more than 15 minutes after the last guess', asy
   }
   at(now + (15 * MINUTE) / 1_000)
   expect((await logInFrom(platform, newAddress(), right(person))).status).toBe(200)
+})
+
+describe('an attempt that could not be made, for a reason of ours, counts for nothing', () => {
+  interface Counter {
+    failures: number
+    isBlocked: boolean
+  }
+  /** Of one account and one address. */
+  async function startCounting() {
+    const { platform, at } = await start()
+    const ctx: RequestContext = { ...platform.tenant.ctx, clientAddress: newAddress() }
+    const account = randomUUID()
+    const counters = () =>
+      platform.query<Counter>(
+        `select failures, blocked_until is not null as "isBlocked" from internal.login_attempts order by failures, blocked_until`,
+      )
+    return { at, attempt: () => admit(ctx, 'login', account), counters }
+  }
+  const fail = () => Promise.reject(new Error('out of order'))
+
+  test('it is taken back, of the account and of the address', async () => {
+    const { attempt, counters } = await startCounting()
+    await expect((await attempt()).decide(fail)).rejects.toThrow('out of order')
+    expect(await counters()).toEqual([])
+  })
+
+  test('it alone is taken back, in whatever order attempts end', async () => {
+    const { attempt, counters } = await startCounting()
+    const [first, , third] = [await attempt(), await attempt(), await attempt()]
+    expect(await third.decide(async () => 'wrong')).toBe('wrong')
+    await expect(first.decide(fail)).rejects.toThrow()
+    expect(await counters()).toEqual(Array(2).fill({ failures: 2, isBlocked: false }))
+  })
+
+  test('the block that it set goes with it, and is set and told anew', async () => {
+    const { attempt, counters } = await startCounting()
+    for (let failure = 1; failure <= 4; failure++) await attempt()
+    for (let fault = 1; fault <= 3; fault++) {
+      const fifth = await attempt()
+      expect(fifth.isFirstToBlock).toBe(true)
+      await expect(attempt()).rejects.toMatchObject({ code: 'rate_limited' })
+      await expect(fifth.decide(fail)).rejects.toThrow('out of order')
+      expect(await counters()).toEqual([
+        { failures: 4, isBlocked: false },
+        // A refused one costs the address one all the same.
+        { failures: 4 + fault, isBlocked: false },
+      ])
+    }
+  })
+
+  test('a block that another failure set stays', async () => {
+    const { attempt, counters } = await startCounting()
+    const first = await attempt()
+    for (let failure = 2; failure <= 5; failure++) await attempt()
+    await expect(first.decide(fail)).rejects.toThrow()
+    expect(await counters()).toEqual([
+      { failures: 4, isBlocked: true },
+      { failures: 4, isBlocked: false },
+    ])
+  })
+
+  test('a failure of a later series stays', async () => {
+    const { at, attempt, counters } = await startCounting()
+    const slow = await attempt()
+    // The account is proven and forgiven; the minute of the address is over.
+    await (await attempt()).forgive()
+    at(61)
+    await attempt()
+    await expect(slow.decide(fail)).rejects.toThrow()
+    expect(await counters()).toEqual(Array(2).fill({ failures: 1, isBlocked: false }))
+  })
+
+  test('what is thrown is told, also when the failure cannot be taken back', async () => {
+    const { platform } = await start()
+    const ctx: RequestContext = { ...platform.tenant.ctx, clientAddress: newAddress() }
+    const attempt = await admit(ctx, 'login', randomUUID())
+    await platform.withoutDatabase(async () => {
+      await expect(attempt.decide(fail)).rejects.toThrow('out of order')
+    })
+  })
+
+  test('so nobody is locked out while too many passwords are being checked', async () => {
+    const { platform } = await start()
+    const person = await givenPerson(platform)
+    const invited = await givenPerson(platform)
+    const session = await logIn(platform, person)
+    const { body } = await callAsAdmin(platform, 'inviteMember', { body: { email: invited.email, role: 'viewer' } })
+    const newPassword = 'seven green kettles sing'
+    const requests = {
+      login: () => platform.call('login', { body: { email: person.email, password: person.password } }),
+      changePassword: () =>
+        platform.call('changePassword', {
+          token: session.accessToken,
+          body: { current_password: person.password, new_password: newPassword },
+        }),
+      acceptInvite: () =>
+        platform.call('acceptInvite', { body: { token: body.invite_token, password: invited.password } }),
+    }
+    let isOver = false
+    const flood = Array.from({ length: 61 * availableParallelism() }, async () => {
+      while (!isOver) await hashPassword('password')
+    })
+    for (const [name, ask] of Object.entries(requests)) {
+      for (let attempt = 1; attempt <= 7; attempt++) expect((await ask()).status, name).toBe(503)
+    }
+    isOver = true
+    await Promise.all(flood)
+    for (const [name, ask] of Object.entries(requests)) expect((await ask()).status, name).toBe(200)
+  })
+})
+
+test('a server has made its decoy before it listens: the first stranger is told as fast as anybody', async () => {
+  const { platform } = await start()
+  vi.resetModules()
+  const fresh = await import('../../src/auth/password.ts')
+  const server = await (await import('../../src/main/api.ts')).startApi({ ...platform.config, port: 0 })
+  onTestFinished(server.stop)
+  expect(fresh.countHashes()).toBe(1)
+  expect((await logInFrom({ ...platform, url: server.url }, newAddress(), wrong(nobody()))).status).toBe(401)
+  expect(fresh.countHashes()).toBe(2)
 })
 
 function tally(answers: readonly RawAnswer[]): Record<number, number> {

@@ -39,12 +39,16 @@ export function panel(page: Page, title: string) {
   return page.getByRole('region', { name: title })
 }
 
-/** The cells of a table by its caption, row by row, spaces of all kinds alike. */
-export async function readTable(page: Page, caption: string | RegExp): Promise<string[][]> {
-  const rows = await page.getByRole('table', { name: caption }).getByRole('row').all()
-  return Promise.all(
-    rows.map(async (row) => (await row.locator('th, td').allTextContents()).map((text) => text.replace(/\s/g, ' '))),
-  )
+/** The cells of a table by its caption, row by row, spaces of all kinds alike; all of one moment. */
+export function readTable(page: Page, caption: string | RegExp): Promise<string[][]> {
+  return page
+    .getByRole('table', { name: caption })
+    .getByRole('row')
+    .evaluateAll((rows) =>
+      rows.map((row) =>
+        [...row.querySelectorAll('th, td')].map(({ textContent }) => String(textContent).replace(/\s/g, ' ')),
+      ),
+    )
 }
 
 /** What axe finds, for the eyes of whoever mends it; `rules` are all, unless some are named. */

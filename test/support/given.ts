@@ -31,7 +31,7 @@ export function givenMember(
   platform: TestPlatform,
   { tenant, email, role = 'viewer' }: { tenant: TestTenant; email: string; role?: Role },
 ): Promise<{ userId: string; email: string; password: string | null }> {
-  return createUser(platform.admin, { tenantSlug: tenant.slug, email, role })
+  return createUser(platform.admin, { tenantSlug: tenant.slug, email, role, isExisting: true })
 }
 
 /** An access token as of `now`, for tests that move the clock. */

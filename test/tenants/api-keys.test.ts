@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
-import { expect, onTestFinished, test } from 'vitest'
-import type { RequestContext } from '../../src/context.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { KeyLookUps, RequestContext } from '../../src/context.ts'
 import { connect } from '../../src/db/connect.ts'
 import { createAuthentication } from '../../src/main/context.ts'
 import { authenticateKey } from '../../src/tenants/api-keys/authenticate.ts'
 import { createKeyUses } from '../../src/tenants/api-keys/last-used.ts'
+import { createKeyLookUps } from '../../src/tenants/api-keys/unknown-keys.ts'
 import { givenApiKey, HOUR, MINUTE } from '../support/given.ts'
 import { type TestTenant, until, usePlatform } from '../support/platform.ts'
 import { callAsAdmin } from '../support/tenants.ts'
@@ -111,6 +112,126 @@ test('a key whose prefix was exchanged, or whose last character was, is nobody',
   const key = platform.tenant.apiKey
   expect(await authenticateKey(ctx, `skp${key.slice(3)}`)).toBeNull()
   expect(await authenticateKey(ctx, `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`)).toBeNull()
+})
+
+const inventKey = () => `skd_${randomBytes(32).toString('base64url')}`
+const tryKey = (ctx: RequestContext, key: string) =>
+  authenticateKey(ctx, key).then(
+    (principal) => (principal === null ? 'nobody' : 'known'),
+    ({ code, headers }) => `${code} ${headers['Retry-After']}`,
+  )
+
+describe('whoever invents keys has to wait, and costs nothing meanwhile', () => {
+  const [address, elsewhere] = ['203.0.113.9', '203.0.113.10']
+
+  test('after 120 within a minute, whether they come one by one or at once', async () => {
+    for (const isAtOnce of [false, true]) {
+      const { ctx, countStatements } = startProcess()
+      const from = { ...ctx, clientAddress: address }
+      await tryKey({ ...ctx, clientAddress: elsewhere }, inventKey())
+      const before = countStatements()
+      const outcomes = []
+      if (isAtOnce) outcomes.push(...(await Promise.all(Array.from({ length: 400 }, () => tryKey(from, inventKey())))))
+      else for (let i = 0; i < 400; i++) outcomes.push(await tryKey(from, inventKey()))
+      const missed = outcomes.filter((outcome) => outcome === 'nobody').length
+      // On a slow machine some of the allowance comes back meanwhile.
+      expect(missed).toBeGreaterThanOrEqual(120)
+      expect(missed).toBeLessThan(200)
+      expect(countStatements() - before).toBe(missed)
+      expect(new Set(outcomes)).toEqual(new Set(['nobody', 'rate_limited 1']))
+    }
+  })
+
+  test('a key that was seen before passes, and so does any from another address', async () => {
+    const { ctx } = startProcess()
+    const from = { ...ctx, clientAddress: address }
+    expect(await tryKey(from, platform.tenant.apiKey)).toBe('known')
+    while ((await tryKey(from, inventKey())) === 'nobody');
+    expect(await tryKey(from, platform.tenant.apiKey)).toBe('known')
+    const next = await givenApiKey(platform, platform.tenant, {})
+    expect(await tryKey(from, next)).toMatch(/^rate_limited /)
+    expect(await tryKey({ ...ctx, clientAddress: elsewhere }, inventKey())).toBe('nobody')
+    expect(await tryKey({ ...ctx, clientAddress: elsewhere }, next)).toBe('known')
+    expect(await tryKey(from, next)).toBe('known')
+  })
+
+  test('a revoked key counts like an invented one', async () => {
+    const tenant = await platform.createTenant()
+    const { key_id, api_key } = await givenKey(tenant)
+    await callAsAdmin(platform, 'revokeApiKey', { tenant, params: { key_id } })
+    const { ctx } = startProcess()
+    const outcomes = await Promise.all(Array.from({ length: 300 }, () => tryKey(ctx, api_key)))
+    expect(outcomes).toContain('rate_limited 1')
+  })
+
+  test('keys that exist count for nothing, however many come at once', async () => {
+    const tenant = await platform.createTenant()
+    const keys = Array.from({ length: 300 }, inventKey)
+    await platform.query(
+      `insert into api_keys (tenant_id, name, prefix, secret_hash, scopes)
+       select $1, 'one of many', left(key, 12), sha256(convert_to(key, 'UTF8')), array['events:write']
+       from unnest($2::text[]) as key`,
+      [tenant.tenantId, keys],
+    )
+    const { ctx, countStatements } = startProcess()
+    const from = { ...ctx, clientAddress: address }
+    expect(new Set(await Promise.all(keys.map((key) => tryKey(from, key))))).toEqual(new Set(['known']))
+    const before = countStatements()
+    expect(await tryKey(from, inventKey())).toBe('nobody')
+    expect(countStatements() - before).toBe(1)
+  })
+
+  test('a key that comes often at once is looked up by a few', async () => {
+    const { ctx, countStatements } = startProcess()
+    const from = { ...ctx, clientAddress: address }
+    const outcomes = await Promise.all(Array.from({ length: 300 }, () => tryKey(from, platform.tenant.apiKey)))
+    expect(new Set(outcomes)).toEqual(new Set(['known']))
+    // The feed of revocations is read with them.
+    expect(countStatements()).toBeLessThan(20)
+  })
+
+  test('without the database nothing is counted', async () => {
+    const { ctx } = startProcess()
+    const lookUps = createKeyLookUps()
+    for (let i = 0; i < 200; i++) {
+      await expect(lookUps.run('a', () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
+    }
+    expect(await tryKey({ ...ctx, keyLookUps: lookUps }, inventKey())).toBe('nobody')
+  })
+})
+
+describe('the allowance', () => {
+  const miss = (lookUps: KeyLookUps, network = 'a') =>
+    lookUps
+      .run(network, async () => undefined)
+      .then(
+        () => 0,
+        ({ headers }) => Number(headers['Retry-After']),
+      )
+
+  test('comes back by one each half second, up to 120', async () => {
+    let now = 5_000
+    const lookUps = createKeyLookUps(() => now)
+    for (let i = 0; i < 120; i++) expect(await miss(lookUps)).toBe(0)
+    expect(await miss(lookUps)).toBe(1)
+    now += 499
+    expect(await miss(lookUps)).toBe(1)
+    now += 1
+    expect(await miss(lookUps)).toBe(0)
+    expect(await miss(lookUps)).toBe(1)
+    now += 3_600_000
+    for (let i = 0; i < 120; i++) expect(await miss(lookUps)).toBe(0)
+    expect(await miss(lookUps)).toBe(1)
+  })
+
+  test('is kept for ten thousand networks, those heard of last', async () => {
+    const lookUps = createKeyLookUps(() => 0)
+    for (let i = 0; i < 120; i++) await miss(lookUps)
+    for (let i = 1; i < 10_000; i++) await miss(lookUps, `n${i}`)
+    expect(await miss(lookUps)).toBe(1)
+    for (let i = 1; i <= 10_000; i++) await miss(lookUps, `m${i}`)
+    expect(await miss(lookUps)).toBe(0)
+  })
 })
 
 test('nothing is accepted while it cannot be known what is revoked', async () => {

@@ -2,11 +2,12 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import type { TenantContext } from '../../src/context.ts'
+import type { AppContext, TenantContext } from '../../src/context.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant } from '../../src/db/tenant.ts'
 import { closeServer, createServer } from '../../src/http/bind.ts'
 import { authenticators, createLimits, handlers } from '../../src/main/app.ts'
+import { deriveKeyRing } from '../../src/secrets/keyring.ts'
 import { createIdempotencyStore, pruneExpiredAnswers } from '../../src/tenants/idempotency/service.ts'
 import { expectProblem } from '../support/answer.ts'
 import { daysAgo, givenMember, toDay } from '../support/given.ts'
@@ -25,14 +26,14 @@ const countEndpoints = async (tenant: TestTenant) =>
   (await platform.query('select from webhook_endpoints where tenant_id = $1', [tenant.tenantId])).length
 
 /** Another process: its own pools, its own memory, the same database. */
-async function startOther(): Promise<string> {
+async function startOther(change: Partial<AppContext> = {}): Promise<string> {
   const open = (role: 'app_user' | 'app_ingest') => {
     const url = platform.config.databaseUrls[role]
     const db = connect({ url, applicationName: 'test other', log: platform.ctx.log, max: 4 })
     onTestFinished(db.close)
     return db
   }
-  const ctx = { ...platform.ctx, db: { main: open('app_user'), ingest: open('app_ingest') } }
+  const ctx = { ...platform.ctx, db: { main: open('app_user'), ingest: open('app_ingest') }, ...change }
   const server = createServer(ctx, { handlers, authenticators, limits: createLimits() })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -60,6 +61,50 @@ test('an answer is given again by another process', async () => {
   expect([again.status, again.text]).toEqual([first.status, first.text])
   expect(again.headers.get('idempotent-replayed')).toBe('true')
   expect(await countEndpoints(tenant)).toBe(1)
+})
+
+test('an answer is given again after the master key was rotated', async () => {
+  const keys = deriveKeyRing([randomBytes(32), ...platform.config.masterKeys])
+  const [tenant, key, request, other] = [
+    await platform.createTenant(),
+    randomUUID(),
+    body(),
+    await startOther({ keys }),
+  ]
+  const first = await create(tenant, key, request)
+  // Access tokens too are signed by the old key.
+  const again = await createAt(other, tenant, key, request)
+  expect([again.status, again.text]).toEqual([first.status, first.text])
+  const changed = await createAt(other, tenant, key, { ...request, name: 'another' })
+  expect(changed.status).toBe(422)
+  expect(await countEndpoints(tenant)).toBe(1)
+})
+
+test('after a rotation too, a request that died is taken over by the same one only', async () => {
+  const tenant = await platform.createTenant()
+  const key = randomUUID()
+  const [old, next] = [hashOf('old'), hashOf('next')]
+  const claimBy = (...requestHashes: [Buffer, ...Buffer[]]) =>
+    codeOf(store.claim(tenant.ctx, { operationId: 'createWebhookEndpoint', key, requestHashes }))
+  expect(await claimBy(old)).toBe('done')
+  await runOut(tenant)
+  expect(await claimBy(next)).toBe('idempotency_key_reused')
+  expect(await claimBy(next, old)).toBe('done')
+  await runOut(tenant)
+  // From now on it is known by the new key.
+  expect(await claimBy(old)).toBe('idempotency_key_reused')
+  expect(await claimBy(next)).toBe('done')
+})
+
+test('what is kept of a request cannot be guessed at: the same one is another in another tenant', async () => {
+  const [tenants, key, request] = [[await platform.createTenant(), await platform.createTenant()], randomUUID(), body()]
+  for (const tenant of tenants) await create(tenant, key, request)
+  const hashes = await Promise.all(
+    tenants.map(({ tenantId }) =>
+      platform.query('select request_hash from idempotency_keys where tenant_id = $1', [tenantId]),
+    ),
+  )
+  expect(hashes[0]).not.toEqual(hashes[1])
 })
 
 test('twenty calls at once to two processes make one thing', async () => {
@@ -209,10 +254,11 @@ test('expired answers go with the next key of their tenant, or with a worker', a
 
 /** A claim as the server makes one, of a process that then dies or takes too long. */
 const store = createIdempotencyStore<{ status: number }>()
+const hashOf = (text: string) => createHash('sha256').update(text).digest()
 const asked = (key: string, of = 'a') => ({
   operationId: 'createWebhookEndpoint',
   key,
-  requestHash: createHash('sha256').update(of).digest(),
+  requestHashes: [hashOf(of)] as const,
 })
 
 async function claim(ctx: TenantContext, key: string) {

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { createRandom, type Random, uuid } from '../../demo/random.ts'
 import { hasTenant, isTable, type Model, type Relation, TENANT_COLUMN } from '../model.ts'
 import { literalsIn } from './candidates.ts'
+import { ADDS_ROWS } from './factories.ts'
 import { columnOf, quoteName, quoteRelation, type Row, toLiteral } from './row.ts'
 import { RowError, solveRow } from './solve.ts'
 
@@ -186,10 +187,13 @@ function findFixed(table: Relation, tenantId: string, random: Random, rowsOf: Se
 async function insertRow(client: pg.Client, table: Relation, row: Row): Promise<Row> {
   const columns = Object.keys(row)
   const all = table.columns.map(({ name }) => `${quoteName(name)}::text`)
-  const { rows } = await client.query<Row>(
-    `insert into ${quoteRelation(table.name)} (${columns.map(quoteName).join(', ')})
+  if (ADDS_ROWS.has(table.name)) await client.query('set session_replication_role = replica')
+  const { rows } = await client
+    .query<Row>(
+      `insert into ${quoteRelation(table.name)} (${columns.map(quoteName).join(', ')})
      values (${columns.map((name) => toLiteral(columnOf(table, name), row[name])).join(', ')}) returning ${all.join(', ')}`,
-  )
+    )
+    .finally(() => (ADDS_ROWS.has(table.name) ? client.query('reset session_replication_role') : undefined))
   return rows[0] as Row
 }
 

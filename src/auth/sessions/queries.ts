@@ -246,6 +246,17 @@ export async function deleteEndedSessions(
     .execute()
 }
 
+/** When the session was opened that was opened last. */
+export async function findNewestSession(tx: Tx, tenantId: string, userId: string): Promise<Date | null> {
+  const row = await tx
+    .selectFrom('sessions')
+    .select(({ fn }) => fn.max('created_at').as('createdAt'))
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row?.createdAt ?? null
+}
+
 /** Never moves back. Returns the cutoff that holds. */
 export async function raiseCutoff(tx: Tx, tenantId: string, userId: string, notBefore: Date, at: Date): Promise<Date> {
   const { rows } = await sql<{ notBefore: Date }>`

@@ -9,6 +9,7 @@ import {
   endSessionsAbove,
   endSessionsUntil,
   findCutoff,
+  findNewestSession,
   insertRefreshToken,
   insertSession,
   raiseCutoff,
@@ -64,24 +65,35 @@ export async function endSession(
   await publishEnd(tx, tenantId, sessionId)
 }
 
+/** Now; or later, where a process whose clock is ahead has opened a session. */
+async function endOfSessions(
+  tx: Tx,
+  { tenantId, userId, now }: { tenantId: string; userId: string; now: Date },
+): Promise<Date> {
+  const newest = await findNewestSession(tx, tenantId, userId)
+  return newest !== null && newest > now ? newest : now
+}
+
 function publishEnd(tx: Tx, tenantId: string, sessionId: string): Promise<void> {
   return publishRevocation(tx, { tenantId, kind: 'session', id: sessionId, standing: 'none', notBefore: null })
 }
 
 /**
  * Makes every token invalid that the user got in the tenant of the transaction until `before`, and ends the sessions
- * opened until then. Access tokens are refused by every process within a second of the commit. Returns the cutoff that
- * holds, which is a later one if there was one, and how many sessions ended.
+ * opened until then; all that there are, where `before` is undefined. Access tokens are refused by every process within
+ * a second of the commit. Returns the cutoff that holds, which is a later one if there was one, and how many sessions
+ * ended.
  */
 export async function revokeTokensOf(
   tx: Tx,
-  { tenantId, userId, before, now = before }: { tenantId: string; userId: string; before: Date; now?: Date },
+  { tenantId, userId, before, now }: { tenantId: string; userId: string; before?: Date | undefined; now: Date },
 ): Promise<{ notBefore: Date; sessions: number }> {
   const earlier = await findCutoff(tx, tenantId, userId)
-  const notBefore = await raiseCutoff(tx, tenantId, userId, before, now)
+  const until = before ?? (await endOfSessions(tx, { tenantId, userId, now }))
+  const notBefore = await raiseCutoff(tx, tenantId, userId, until, now)
   const member = await findMember(tx, userId)
   const live = toLiveSessions({ tenantId, userId, now, memberCutoff: earlier }, member)
-  const ended = await endSessionsUntil(tx, live, before)
+  const ended = await endSessionsUntil(tx, live, until)
   for (const sessionId of ended) await publishEnd(tx, tenantId, sessionId)
   await publishRevocation(tx, { tenantId, kind: 'member', id: userId, standing: null, notBefore })
   return { notBefore, sessions: ended.length }

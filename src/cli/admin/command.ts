@@ -24,18 +24,22 @@ export const OPTIONS = {
   since: { type: 'string' },
   until: { type: 'string' },
   limit: { type: 'string' },
+  existing: { type: 'boolean' },
 } as const
 
 export type OptionName = keyof typeof OPTIONS
 type Multiple = 'allowed-origin' | 'scope'
+type Flag = 'existing'
+type Single = Exclude<OptionName, Multiple | Flag>
 
 export interface AdminInput {
   /** Opened at the first call: as app_rw. */
   ctx: () => ProcessContext
   operands: readonly string[]
   /** Throws UsageError where the option is missing or empty. */
-  need: (name: Exclude<OptionName, Multiple>) => string
-  get: (name: Exclude<OptionName, Multiple>) => string | undefined
+  need: (name: Single) => string
+  get: (name: Single) => string | undefined
+  is: (name: Flag) => boolean
   all: (name: Multiple) => string[]
 }
 

@@ -8,12 +8,14 @@ import { type AdminCommand, type AdminInput, readRole } from './command.ts'
 
 export const memberCommands: Record<string, AdminCommand> = {
   'create-user': {
-    usage: '--tenant S --email E [--role viewer|manager|admin]',
-    summary: 'a member at once; somebody new gets a password, which is printed once',
-    options: ['tenant', 'email', 'role'],
-    run: async ({ ctx, need, get }) => {
+    usage: '--tenant S --email E [--role viewer|manager|admin] [--existing]',
+    summary:
+      'a member at once; somebody new gets a password, printed once; an account of other tenants needs --existing',
+    options: ['tenant', 'email', 'role', 'existing'],
+    run: async ({ ctx, need, get, is }) => {
       const role = readRole(get('role') ?? 'viewer')
-      const user = await createUser(ctx(), { tenantSlug: need('tenant'), email: need('email'), role })
+      const isExisting = is('existing')
+      const user = await createUser(ctx(), { tenantSlug: need('tenant'), email: need('email'), role, isExisting })
       return { user_id: user.userId, email: user.email, password: user.password }
     },
   },

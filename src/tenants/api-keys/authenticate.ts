@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isRevoked, revocationSubject } from '../../auth/revocations.ts'
 import type { Principal, RequestContext, VerifiedKey } from '../../context.ts'
+import { networkOf } from '../limits/address.ts'
 import { findApiKey } from './queries.ts'
 
 /** 256 random bits in base64url: `skd_` for servers, `skp_` for web pages. */
@@ -12,7 +13,8 @@ const LIFETIME_MS = 10 * 60_000
 /**
  * Security scheme `tenantKey`: null when the key is unknown, expired or revoked. A key that was looked up in the last ten
  * minutes costs no round trip; one that is revoked or gets another expiry is known by the feed, within a second.
- * Throws `service_unavailable` while it cannot be known what is revoked.
+ * Throws `service_unavailable` while it cannot be known what is revoked, and `rate_limited` where a key that this process
+ * has never seen comes from an address that invents keys: 401 would tell the owner of a good one that it is not.
  */
 export async function authenticateKey(ctx: RequestContext, key: string | undefined): Promise<Principal | null> {
   if (key === undefined || !API_KEY.test(key)) return null
@@ -21,11 +23,13 @@ export async function authenticateKey(ctx: RequestContext, key: string | undefin
   const secretHash = hashApiKey(key)
   const name = secretHash.toString('base64')
   let verified = ctx.verifiedKeys.get(name)
-  if (verified === undefined || isStale(ctx, verified)) {
-    verified = await lookUp(ctx, secretHash)
-    if (verified === undefined) ctx.verifiedKeys.delete(name)
-    else ctx.verifiedKeys.set(name, verified)
-  }
+  if (verified === undefined) {
+    verified = await ctx.keyLookUps.run(networkOf(ctx.clientAddress), async () => {
+      // Requests with the same new key come together: while this one waited, another may have looked it up.
+      const known = ctx.verifiedKeys.get(name)
+      return known === undefined || isStale(ctx, known) ? remember(ctx, name, secretHash) : known
+    })
+  } else if (isStale(ctx, verified)) verified = await remember(ctx, name, secretHash)
   const now = ctx.clock()
   if (verified === undefined || (verified.expiresAt !== null && verified.expiresAt <= now)) return null
   ctx.keyUses.note(verified.principal.tenantId, verified.principal.keyId, now)
@@ -36,6 +40,13 @@ function isStale(ctx: RequestContext, { subject, expiresAt, verifiedMs }: Verifi
   if (performance.now() - verifiedMs > LIFETIME_MS) return true
   // Both ends of the comparison come from the key's row: no clock takes part in it.
   return isRevoked(ctx.revocations.find(subject), { standing: standingOf(expiresAt) })
+}
+
+async function remember(ctx: RequestContext, name: string, secretHash: Buffer): Promise<VerifiedKey | undefined> {
+  const verified = await lookUp(ctx, secretHash)
+  if (verified === undefined) ctx.verifiedKeys.delete(name)
+  else ctx.verifiedKeys.set(name, verified)
+  return verified
 }
 
 async function lookUp(ctx: RequestContext, secretHash: Buffer): Promise<VerifiedKey | undefined> {

@@ -6,7 +6,8 @@ export interface ClaimRow {
   tenantId: string
   keyHash: Buffer
   operationId: string
-  requestHash: Buffer
+  /** The first is stored; each says that it is the same request. */
+  requestHashes: readonly [Buffer, ...Buffer[]]
   claimId: string
 }
 
@@ -23,7 +24,7 @@ export async function claimKey(tx: Tx, row: ClaimRow): Promise<boolean> {
   const { rows } = await sql`
     insert into idempotency_keys as k
       (tenant_id, key_hash, operation_id, request_hash, claim_id, claimed_until, expires_at)
-    values (${row.tenantId}, ${row.keyHash}, ${row.operationId}, ${row.requestHash}, ${row.claimId},
+    values (${row.tenantId}, ${row.keyHash}, ${row.operationId}, ${row.requestHashes[0]}, ${row.claimId},
             clock_timestamp() + make_interval(secs => ${CLAIM_SECONDS}),
             clock_timestamp() + make_interval(hours => ${KEPT_HOURS}))
     on conflict (tenant_id, key_hash) do update
@@ -31,7 +32,7 @@ export async function claimKey(tx: Tx, row: ClaimRow): Promise<boolean> {
         claimed_until = excluded.claimed_until, expires_at = excluded.expires_at,
         effect_at = null, key_version = null, sealed = null
     where k.expires_at <= clock_timestamp()
-       or (k.request_hash = excluded.request_hash and k.claimed_until <= clock_timestamp()
+       or (k.request_hash = any(${[...row.requestHashes]}::bytea[]) and k.claimed_until <= clock_timestamp()
            and k.effect_at is null and k.sealed is null)
     returning k.claim_id`.execute(tx)
   return rows.length === 1

@@ -25,8 +25,8 @@ export interface KeyedRequest {
   operationId: string
   /** The caller's, as it came. */
   key: string
-  /** SHA-256 of all that the caller asks for. */
-  requestHash: Buffer
+  /** Of all that the caller asks for, by each key that it may have been stored under: the first is the one to store. */
+  requestHashes: readonly [Buffer, ...Buffer[]]
 }
 
 export interface KeyClaim<Answer> {
@@ -47,10 +47,10 @@ const MAX_ATTEMPTS = 3
  */
 export function createIdempotencyStore<Answer>(): IdempotencyStore<Answer> {
   return {
-    async claim(ctx, { operationId, key, requestHash }) {
+    async claim(ctx, { operationId, key, requestHashes }) {
       const { tenantId } = ctx
       const keyHash = hashKey(ctx, operationId, key)
-      const row: ClaimRow = { tenantId, keyHash, operationId, requestHash, claimId: randomUUID() }
+      const row: ClaimRow = { tenantId, keyHash, operationId, requestHashes, claimId: randomUUID() }
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const known = await inTenant(ctx.db.main, ctx, async (tx) => {
           if (!(await claimKey(tx, row))) return findKey(tx, tenantId, keyHash)
@@ -84,8 +84,8 @@ function makeClaim<Answer>(ctx: TenantContext, row: ClaimRow): KeyClaim<Answer> 
   }
 }
 
-function readAnswer<Answer>(ctx: TenantContext, { keyHash, requestHash }: ClaimRow, known: KnownKey): Answer {
-  if (!known.requestHash.equals(requestHash)) {
+function readAnswer<Answer>(ctx: TenantContext, { keyHash, requestHashes }: ClaimRow, known: KnownKey): Answer {
+  if (!requestHashes.some((hash) => known.requestHash.equals(hash))) {
     throw new ProblemError(
       'idempotency_key_reused',
       'This Idempotency-Key came with another request before. Make a new key for each new request.',

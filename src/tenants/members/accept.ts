@@ -1,5 +1,5 @@
 import { decoyHash, hashPassword, verifyPassword } from '../../auth/password.ts'
-import { requireGoodPassword } from '../../auth/password-rules.ts'
+import { findPasswordFault } from '../../auth/password-rules.ts'
 import { openSession } from '../../auth/sessions/sessions.ts'
 import { type SessionTokens, unauthorized } from '../../auth/sessions/tokens.ts'
 import { admit, countFailure } from '../../auth/throttle.ts'
@@ -26,8 +26,8 @@ class AccountAppeared extends Error {
 /**
  * Makes the holder of an invitation a member and opens a session. Who has no account chooses its password; who has one
  * proves it. Whatever the token is, one password is hashed. Throws `invite_invalid` for a token that is not good (any
- * more), `unauthorized` for a wrong password or a disabled account, `validation_failed` for a password that a new account
- * may not have, and `rate_limited`.
+ * more), `validation_failed` for a password that a new account may not have, unless it is that of the account,
+ * `unauthorized` for another wrong one or a disabled account, and `rate_limited`.
  */
 export async function acceptInvite(
   ctx: RequestContext,
@@ -59,18 +59,23 @@ async function tryToAccept(
   )
 }
 
-/** The hash for a new account; null for one that is known and whose password this is. */
+/**
+ * The hash for a new account; null for one that is known and whose password this is. Whoever invites an address has the
+ * token too, and must not learn whether it has an account by a password that no account can get: that is refused in the
+ * same words, counts the same and costs the same.
+ */
 async function proveOrHash(ctx: RequestContext, invitation: InvitationRow, password: string): Promise<string | null> {
   const { account, email } = invitation
-  if (account === null) {
-    requireGoodPassword(password, { email, pointer: '/body/password' })
-    return hashPassword(password)
-  }
+  const fault = findPasswordFault(password, { email, pointer: '/body/password' })
   const attempt = await admit(ctx, 'login', email)
-  const isProven = await verifyPassword(password, account.passwordHash)
-  if (!isProven || account.status !== 'active') throw unauthorized()
+  const newHash = await attempt.decide(async () => {
+    if (account === null && fault === undefined) return hashPassword(password)
+    const isProven = await verifyPassword(password, account?.passwordHash ?? (await decoyHash()))
+    return isProven && account?.status === 'active' ? null : undefined
+  })
+  if (newHash === undefined) throw fault ?? unauthorized()
   await attempt.forgive()
-  return null
+  return newHash
 }
 
 async function join(

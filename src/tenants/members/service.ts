@@ -92,7 +92,7 @@ export async function removeMember(ctx: TenantContext, userId: string): Promise<
     const about = { actor: ctx.principal, subject: `user:${userId}` } as const
     if (role !== undefined) {
       if (role === 'admin') await requireOtherAdmin(tx, tenantId, userId)
-      await revokeTokensOf(tx, { tenantId, userId, before: now })
+      await revokeTokensOf(tx, { tenantId, userId, now })
       await deleteMembership(tx, tenantId, userId)
       await recordAudit(tx, { ...about, action: 'member.removed', changes: { '/role': { before: role } } })
     } else if (invitation !== null && invitation.expiresAt > now) {

@@ -111,12 +111,6 @@ export async function setSettings(tx: Tx, tenantId: string, change: ColumnSettin
   return version
 }
 
-/** Of a new tenant; their values are the defaults of the columns. */
-export async function insertFirstVersions(tx: Tx, tenantId: string): Promise<void> {
-  await tx.insertInto('revenue_definitions').values({ tenant_id: tenantId, version: 1 }).execute()
-  await tx.insertInto('channel_rule_versions').values({ tenant_id: tenantId, version: 1 }).execute()
-}
-
 export async function insertRevenueDefinition(tx: Tx, tenantId: string, parts: RevenueParts & Version): Promise<void> {
   await tx
     .insertInto('revenue_definitions')
