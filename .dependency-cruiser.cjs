@@ -120,6 +120,19 @@ module.exports = {
       to: { path: '^src/console/' },
     },
     {
+      name: 'the-snippet-stands-alone',
+      comment: 'It runs in pages of shops: every byte that it imports is one more for each of their visitors.',
+      severity: 'error',
+      from: { path: '^src/events/snippet/' },
+      to: { pathNot: '^src/events/snippet/' },
+    },
+    {
+      name: 'nothing-imports-the-snippet',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/events/snippet/' },
+      to: { path: '^src/events/snippet/' },
+    },
+    {
       name: 'nothing-but-production-packages',
       comment: 'The console is bundled, so what it uses is in the bundle.',
       severity: 'error',

@@ -1,16 +1,46 @@
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './test/support/order.ts'
+
+/**
+ * Files that change nothing of their process (no environment, no replaced function, no measured memory) share it with
+ * others: to load the server anew takes longer than most of them (measured). What a file has of its own is its database,
+ * its servers and their ports.
+ */
+const TOGETHER = [
+  'test/api/**/*.test.ts',
+  'test/architecture/**/*.test.ts',
+  'test/client/!(fixtures|package).test.ts',
+  'test/contract/!(console-bundle).test.ts',
+  'test/contracts/**/*.test.ts',
+  'test/db/**/*.test.ts',
+  'test/demo/**/*.test.ts',
+  'test/docs/**/*.test.ts',
+  'test/events/**/*.test.ts',
+  'test/fixtures/**/*.test.ts',
+  'test/gates/!(r3).test.ts',
+  'test/http/!(attacks).test.ts',
+  'test/isolation/!(main).test.ts',
+  'test/mocks/!(cli|reload).test.ts',
+  'test/security/**/*.test.ts',
+  'test/tenants/**/*.test.ts',
+  'test/webhooks/!(cli|paypal-certificates|privacy).test.ts',
+  'test/worker/!(large-tenant).test.ts',
+]
+
+// Starting processes and servers takes longer on a busy machine; a test that hangs still ends.
+const limits = { testTimeout: 60_000, hookTimeout: 60_000, sequence: { shuffle: true } }
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    // Starting processes and servers takes longer on a busy machine; a test that hangs still ends.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    sequence: { shuffle: true },
-    // Two cores: more files at once would only wait for each other.
-    maxWorkers: 2,
+    sequence: { shuffle: true, sequencer: SlowestFirst },
+    // One more than the two cores that it has to do with: a file often waits for a process or a timer.
+    maxWorkers: 3,
     reporters: process.env.CI ? ['default', 'junit'] : ['default'],
     outputFile: { junit: '.skeldir/junit.xml' },
+    projects: [
+      { test: { ...limits, name: 'alone', include: ['test/**/*.test.ts'], exclude: TOGETHER } },
+      { test: { ...limits, name: 'together', include: ['src/**/*.test.ts', ...TOGETHER], isolate: false } },
+    ],
   },
 })

@@ -103,11 +103,90 @@ export interface AuditLog {
   tenant_id: string;
 }
 
+export interface CanonicalEvents {
+  amount_minor: bigint | null;
+  counts: Generated<boolean>;
+  currency: string | null;
+  dispute_key: string | null;
+  entry_key: string | null;
+  event_id: string;
+  list: string | null;
+  list_key: string | null;
+  occurred_at: Timestamp;
+  order_key: string;
+  ordinal: number;
+  outcome: string | null;
+  prevails: Generated<boolean>;
+  recorded_at: Generated<Timestamp>;
+  same_as: string | null;
+  tenant_id: string;
+  type: string;
+  version_at: Timestamp | null;
+}
+
 export interface ChannelRuleVersions {
   effective_at: Generated<Timestamp>;
   rules: Generated<Json>;
   tenant_id: string;
   version: number;
+}
+
+export interface Conversions {
+  conversion_id: string;
+  currency: string;
+  discount_minor: bigint;
+  event_id: Generated<string>;
+  identity: Buffer | null;
+  item_sha256: Buffer;
+  kind: string;
+  occurred_at: Timestamp;
+  order_key: string;
+  received_at: Generated<Timestamp>;
+  shipping_minor: bigint;
+  source: string;
+  tax_minor: bigint;
+  tenant_id: string;
+  tip_minor: bigint;
+  total_minor: bigint;
+}
+
+export interface DataRequests {
+  created_at: Generated<Timestamp>;
+  event_id: string;
+  expires_at: Timestamp;
+  key_version: number;
+  order_keys: string[];
+  request_id: Generated<string>;
+  sealed: Buffer;
+  tenant_id: string;
+}
+
+export interface DeadEventBodies {
+  created_at: Generated<Timestamp>;
+  dead_event_id: string;
+  key_version: number;
+  sealed_body: Buffer;
+  tenant_id: string;
+}
+
+export interface DeadEventOutcomes {
+  code: string | null;
+  dead_event_id: string;
+  event_id: string | null;
+  finished_at: Generated<Timestamp>;
+  outcome: string;
+  recipes: string[];
+  replay_id: string;
+  tenant_id: string;
+}
+
+export interface DeadEventReplays {
+  correlation_id: string;
+  filter: Json;
+  replay_id: Generated<string>;
+  requested_at: Generated<Timestamp>;
+  requested_by: string | null;
+  tenant_id: string;
 }
 
 export interface DeadEvents {
@@ -126,6 +205,50 @@ export interface DeadEvents {
   vendor: string;
 }
 
+export interface DeadEventSightings {
+  dead_event_id: string;
+  first_seen_at: Generated<Timestamp>;
+  last_correlation_id: string;
+  last_seen_at: Generated<Timestamp>;
+  seen: Generated<number>;
+  tenant_id: string;
+}
+
+export interface DeadEventStates {
+  dead_event_id: string;
+  note: string | null;
+  replay_id: string | null;
+  replays: Generated<number>;
+  resolved_at: Timestamp | null;
+  resolved_by: string | null;
+  status: string;
+  tenant_id: string;
+}
+
+export interface DeadEventTakes {
+  dead_event_id: string;
+  position: number;
+  replay_id: string;
+  tenant_id: string;
+}
+
+export interface EndpointSilences {
+  attempts: Generated<number>;
+  endpoint_id: string;
+  limit_seconds: number;
+  noticed_at: Timestamp;
+  silent_since: Timestamp;
+  tenant_id: string;
+  told_at: Timestamp | null;
+  told_targets: Generated<string[]>;
+}
+
+export interface ErasedOrders {
+  erased_at: Generated<Timestamp>;
+  order_key: string;
+  tenant_id: string;
+}
+
 export interface IdempotencyKeys {
   claim_id: string;
   claimed_until: Timestamp;
@@ -139,15 +262,29 @@ export interface IdempotencyKeys {
   tenant_id: string;
 }
 
+export interface ImportFiles {
+  file_sha256: Buffer;
+  finished_at: Timestamp | null;
+  kind: string;
+  reading: string;
+  rows_done: Generated<bigint>;
+  started_at: Generated<Timestamp>;
+  tally: Generated<Json>;
+  tenant_id: string;
+}
+
 export interface LedgerEntries {
   amount_minor: bigint;
+  corrects_entry_key: string | null;
   currency: string;
   entry_key: string;
-  event_id: string;
+  event_id: string | null;
   kind: string;
   occurred_at: Timestamp;
   order_key: string;
   recorded_at: Generated<Timestamp>;
+  reverses_entry_key: string | null;
+  source: Generated<string>;
   tenant_id: string;
   vendor: string;
 }
@@ -171,13 +308,53 @@ export interface Memberships {
 }
 
 export interface OrderFacts {
+  conversion_id: string | null;
   currency: string;
-  event_id: string;
+  event_id: string | null;
+  fact_id: Generated<string>;
   identity: Buffer | null;
   order_key: string;
   ordered_at: Timestamp;
   recorded_at: Generated<Timestamp>;
   tenant_id: string;
+}
+
+export interface OrderGroups {
+  group_key: string;
+  order_key: string;
+  tenant_id: string;
+}
+
+export interface PollCredentials {
+  endpoint_id: string;
+  key_version: number;
+  sealed: Buffer;
+  tenant_id: string;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface PollCursors {
+  endpoint_id: string;
+  polled_until: Timestamp;
+  tenant_id: string;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface PollFindings {
+  endpoint_id: string;
+  is_whole: boolean;
+  listed: number;
+  listed_since: Timestamp;
+  listed_until: Timestamp;
+  missing: number;
+  missing_money: Json;
+  recorded_at: Generated<Timestamp>;
+  recovered: number;
+  run_id: string;
+  seen: number;
+  tenant_id: string;
+  topic: string;
+  unreadable: number;
 }
 
 export interface PublishedRuns {
@@ -205,6 +382,17 @@ export interface RefreshTokens {
   token_hash: Buffer;
 }
 
+export interface RetentionRuns {
+  cutoff: Timestamp;
+  finished_at: Timestamp | null;
+  item: string;
+  looked_at: bigint;
+  removed: Generated<bigint>;
+  run_id: string;
+  started_at: Generated<Timestamp>;
+  tenant_id: string;
+}
+
 export interface RevenueDefinitions {
   effective_at: Generated<Timestamp>;
   includes_shipping: Generated<boolean>;
@@ -230,6 +418,21 @@ export interface Sessions {
   session_id: string;
   tenant_id: string;
   user_id: string;
+}
+
+export interface SpendVersions {
+  amount_minor: bigint;
+  campaign: string;
+  channel: string;
+  clicks: bigint | null;
+  currency: string;
+  day: string;
+  impressions: bigint | null;
+  recorded_at: Generated<Timestamp>;
+  source: string;
+  tenant_id: string;
+  time_zone: string;
+  version: number;
 }
 
 export interface TenantAlertTargets {
@@ -262,6 +465,7 @@ export interface Tenants {
   min_conversions: Generated<number>;
   minor_from: Generated<Numeric>;
   name: string;
+  offboarded_at: Timestamp | null;
   reporting_currency: string;
   retention_days: Generated<number>;
   settings_version: Generated<number>;
@@ -287,14 +491,28 @@ export interface TokenCutoffs {
 export interface Touchpoints {
   campaign: string | null;
   channel: string;
+  channel_rules: string | null;
+  click_hash: Buffer | null;
+  click_kind: string | null;
   external_id: string;
-  identity: Buffer;
+  identity: Buffer | null;
   item_sha256: Buffer;
+  landing_path: string | null;
   medium: string | null;
   occurred_at: Timestamp;
+  order_key: string | null;
   origin: string;
   received_at: Generated<Timestamp>;
+  referrer_host: string | null;
+  session: Buffer | null;
   source: string | null;
+  tenant_id: string;
+  tier: Generated<string>;
+}
+
+export interface UncountedEntries {
+  entry_key: string;
+  group_key: string;
   tenant_id: string;
 }
 
@@ -308,13 +526,16 @@ export interface Users {
 
 export interface WebhookEndpoints {
   created_at: Generated<Timestamp>;
+  deleted_at: Timestamp | null;
   endpoint_id: Generated<string>;
   endpoint_key: string;
+  last_delivery_at: Timestamp | null;
   mode: Generated<string>;
   name: string;
   shop_domain: string | null;
   tenant_id: string;
   vendor: string;
+  version: Generated<number>;
 }
 
 export interface WebhookEvents {
@@ -325,6 +546,7 @@ export interface WebhookEvents {
   external_id: string;
   is_handled: boolean;
   is_test: boolean;
+  kept_sha256: Buffer | null;
   payload: Json;
   received_at: Generated<Timestamp>;
   tenant_id: string;
@@ -356,19 +578,37 @@ export interface DB {
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
   audit_log: AuditLog;
+  canonical_events: CanonicalEvents;
   channel_rule_versions: ChannelRuleVersions;
+  conversions: Conversions;
+  data_requests: DataRequests;
+  dead_event_bodies: DeadEventBodies;
+  dead_event_outcomes: DeadEventOutcomes;
+  dead_event_replays: DeadEventReplays;
+  dead_event_sightings: DeadEventSightings;
+  dead_event_states: DeadEventStates;
+  dead_event_takes: DeadEventTakes;
   dead_events: DeadEvents;
+  endpoint_silences: EndpointSilences;
+  erased_orders: ErasedOrders;
   idempotency_keys: IdempotencyKeys;
+  import_files: ImportFiles;
   ledger_entries: LedgerEntries;
   member_invitations: MemberInvitations;
   memberships: Memberships;
   order_facts: OrderFacts;
+  order_groups: OrderGroups;
+  poll_credentials: PollCredentials;
+  poll_cursors: PollCursors;
+  poll_findings: PollFindings;
   published_runs: PublishedRuns;
   rate_limits: RateLimits;
   refresh_tokens: RefreshTokens;
+  retention_runs: RetentionRuns;
   revenue_definitions: RevenueDefinitions;
   schema_migrations: SchemaMigrations;
   sessions: Sessions;
+  spend_versions: SpendVersions;
   tenant_alert_targets: TenantAlertTargets;
   tenant_allowed_origins: TenantAllowedOrigins;
   tenant_keys: TenantKeys;
@@ -376,6 +616,7 @@ export interface DB {
   tenants: Tenants;
   token_cutoffs: TokenCutoffs;
   touchpoints: Touchpoints;
+  uncounted_entries: UncountedEntries;
   users: Users;
   webhook_endpoints: WebhookEndpoints;
   webhook_events: WebhookEvents;

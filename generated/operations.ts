@@ -22,7 +22,12 @@ export interface OperationRow {
   readonly requiredScope: string | null
   /** The vendor decides media type and body; the handler gets the bytes. */
   readonly acceptsAnyMediaType: boolean
-  readonly requestBody: { readonly required: boolean; readonly mediaTypes: readonly string[] } | null
+  readonly requestBody: {
+    readonly required: boolean
+    readonly mediaTypes: readonly string[]
+    /** Media types of text that is JSON by `contentMediaType`, with the most bytes of each. */
+    readonly jsonText?: Readonly<Record<string, { readonly maxBytes: number }>>
+  } | null
   readonly parameters: readonly OperationParameter[]
   readonly replies: {
     readonly [status: number]: { readonly mediaTypes: readonly string[]; readonly headers: readonly string[] }
@@ -398,7 +403,11 @@ export const operations = {
     requiredRole: null,
     requiredScope: null,
     acceptsAnyMediaType: false,
-    requestBody: { required: true, mediaTypes: ['application/json', 'text/plain'] },
+    requestBody: {
+      required: true,
+      mediaTypes: ['application/json', 'text/plain'],
+      jsonText: { 'text/plain': { maxBytes: 65536 } },
+    },
     parameters: [
       {
         name: 'X-Correlation-ID',
@@ -410,6 +419,22 @@ export const operations = {
       },
       {
         name: 'Origin',
+        in: 'header',
+        required: false,
+        type: 'string',
+        style: 'simple',
+        explode: false,
+      },
+      {
+        name: 'Sec-GPC',
+        in: 'header',
+        required: false,
+        type: 'string',
+        style: 'simple',
+        explode: false,
+      },
+      {
+        name: 'DNT',
         in: 'header',
         required: false,
         type: 'string',

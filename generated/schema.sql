@@ -111,14 +111,16 @@ alter table public.api_keys enable row level security;
 alter table public.api_keys force row level security;
 create policy lookup_by_control on public.api_keys as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.api_keys as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.api_keys as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.api_keys as restrictive for all to app_rw, app_user
+create policy tenant_only on public.api_keys as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_offboarded BEFORE INSERT ON public.api_keys FOR EACH ROW EXECUTE FUNCTION internal.refuse_offboarded();
 grant insert (expires_at, name, prefix, scopes, secret_hash, tenant_id), select (created_at, expires_at, key_id, last_used_at, name, prefix, revoked_at, scopes, tenant_id), update (expires_at, last_used_at, revoked_at) on public.api_keys to app_user;
 grant insert, select, update (expires_at, last_used_at, revoked_at) on public.api_keys to app_rw;
+grant select (key_id, revoked_at, tenant_id), update (revoked_at) on public.api_keys to app_retention;
 grant select on public.api_keys to skeldir_control;
 
 create table public.attribution_credits (
@@ -291,6 +293,64 @@ CREATE TRIGGER no_personal_data BEFORE INSERT ON public.audit_log FOR EACH ROW E
 grant insert on public.audit_log to app_ingest, app_retention, app_worker;
 grant insert, select on public.audit_log to app_rw, app_user;
 
+create table public.canonical_events (
+  tenant_id uuid not null,
+  event_id uuid not null,
+  ordinal integer not null,
+  type text not null,
+  order_key text not null,
+  same_as text,
+  entry_key text,
+  dispute_key text,
+  outcome text,
+  list_key text,
+  list text,
+  amount_minor bigint,
+  counts boolean not null default true,
+  currency text,
+  occurred_at timestamp with time zone not null,
+  version_at timestamp with time zone,
+  prevails boolean not null default false,
+  recorded_at timestamp with time zone not null default now(),
+  constraint canonical_events_pkey PRIMARY KEY (tenant_id, event_id, ordinal),
+  constraint canonical_events_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint canonical_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint canonical_events_amount_minor_check CHECK (((amount_minor >= 0) AND (amount_minor <= '9007199254740991'::bigint))),
+  constraint canonical_events_check CHECK (((entry_key IS NULL) = (type = ANY (ARRAY['order_created'::text, 'order_cancelled'::text])))),
+  constraint canonical_events_check1 CHECK (((list_key IS NULL) = (list IS NULL))),
+  constraint canonical_events_check2 CHECK ((((dispute_key IS NOT NULL) = (type = 'dispute_closed'::text)) AND ((outcome IS NOT NULL) = (type = 'dispute_closed'::text)))),
+  constraint canonical_events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint canonical_events_dispute_key_check CHECK (((length(dispute_key) >= 1) AND (length(dispute_key) <= 255))),
+  constraint canonical_events_entry_key_check CHECK (((length(entry_key) >= 1) AND (length(entry_key) <= 255))),
+  constraint canonical_events_list_check CHECK ((list = ANY (ARRAY['item'::text, 'whole'::text, 'sum'::text, 'claim'::text]))),
+  constraint canonical_events_list_key_check CHECK (((length(list_key) >= 1) AND (length(list_key) <= 140))),
+  constraint canonical_events_order_key_check CHECK ((order_key ~ '^(shopify|stripe|paypal|woocommerce):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint canonical_events_ordinal_check CHECK ((ordinal >= 0)),
+  constraint canonical_events_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text]))),
+  constraint canonical_events_same_as_check CHECK ((same_as ~ '^(shopify|stripe|paypal|woocommerce):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint canonical_events_type_check CHECK ((type = ANY (ARRAY['order_created'::text, 'payment_captured'::text, 'payment_refunded'::text, 'payment_disputed'::text, 'dispute_closed'::text, 'order_cancelled'::text])))
+);
+alter table public.canonical_events owner to skeldir_owner;
+CREATE INDEX canonical_events_dispute_idx ON public.canonical_events USING btree (tenant_id, dispute_key) WHERE (dispute_key IS NOT NULL);
+CREATE INDEX canonical_events_entry_idx ON public.canonical_events USING btree (tenant_id, entry_key) WHERE (entry_key IS NOT NULL);
+CREATE INDEX canonical_events_list_idx ON public.canonical_events USING btree (tenant_id, list_key) WHERE (list_key IS NOT NULL);
+CREATE INDEX canonical_events_order_idx ON public.canonical_events USING btree (tenant_id, order_key);
+CREATE INDEX canonical_events_same_idx ON public.canonical_events USING btree (tenant_id, same_as) WHERE (same_as IS NOT NULL);
+alter table public.canonical_events enable row level security;
+alter table public.canonical_events force row level security;
+create policy open_to_runtime on public.canonical_events as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.canonical_events as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.canonical_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select on public.canonical_events to app_ingest;
+grant select on public.canonical_events to app_retention, app_ro, app_user, app_worker;
+
 create table public.channel_rule_versions (
   tenant_id uuid not null,
   version integer not null,
@@ -304,17 +364,268 @@ create table public.channel_rule_versions (
 alter table public.channel_rule_versions owner to skeldir_owner;
 alter table public.channel_rule_versions enable row level security;
 alter table public.channel_rule_versions force row level security;
-create policy open_to_runtime on public.channel_rule_versions as permissive for all to app_ro, app_rw, app_user, app_worker
+create policy open_to_runtime on public.channel_rule_versions as permissive for all to app_ingest, app_ro, app_rw, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.channel_rule_versions as restrictive for all to app_ro, app_rw, app_user, app_worker
+create policy tenant_only on public.channel_rule_versions as restrictive for all to app_ingest, app_ro, app_rw, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.channel_rule_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.channel_rule_versions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.channel_rule_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 grant insert, select on public.channel_rule_versions to app_rw, app_user;
-grant select on public.channel_rule_versions to app_ro, app_worker;
+grant select on public.channel_rule_versions to app_ingest, app_ro, app_worker;
+
+create table public.conversions (
+  tenant_id uuid not null,
+  event_id uuid not null default gen_random_uuid(),
+  conversion_id text not null,
+  source text not null,
+  kind text not null,
+  order_key text not null,
+  occurred_at timestamp with time zone not null,
+  currency text not null,
+  total_minor bigint not null,
+  tax_minor bigint not null,
+  shipping_minor bigint not null,
+  tip_minor bigint not null,
+  discount_minor bigint not null,
+  identity bytea,
+  item_sha256 bytea not null,
+  received_at timestamp with time zone not null default now(),
+  constraint conversions_pkey PRIMARY KEY (tenant_id, event_id),
+  constraint conversions_tenant_id_conversion_id_key UNIQUE (tenant_id, conversion_id),
+  constraint conversions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint conversions_check CHECK ((((tax_minor + shipping_minor) + tip_minor) <= total_minor)),
+  constraint conversions_conversion_id_check CHECK ((conversion_id ~ '^[A-Za-z0-9._:-]{1,128}$'::text)),
+  constraint conversions_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint conversions_discount_minor_check CHECK ((discount_minor >= 0)),
+  constraint conversions_identity_check CHECK ((octet_length(identity) = 32)),
+  constraint conversions_item_sha256_check CHECK ((octet_length(item_sha256) = 32)),
+  constraint conversions_kind_check CHECK ((kind = ANY (ARRAY['purchase'::text, 'refund'::text]))),
+  constraint conversions_order_key_check CHECK ((order_key ~ '^own:[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint conversions_shipping_minor_check CHECK ((shipping_minor >= 0)),
+  constraint conversions_source_check CHECK ((source = ANY (ARRAY['conversion'::text, 'import'::text]))),
+  constraint conversions_tax_minor_check CHECK ((tax_minor >= 0)),
+  constraint conversions_tip_minor_check CHECK ((tip_minor >= 0)),
+  constraint conversions_total_minor_check CHECK ((total_minor > 0))
+);
+alter table public.conversions owner to skeldir_owner;
+CREATE INDEX conversions_identity_idx ON public.conversions USING btree (tenant_id, identity, occurred_at) WHERE (identity IS NOT NULL);
+CREATE INDEX conversions_order_idx ON public.conversions USING btree (tenant_id, order_key);
+alter table public.conversions enable row level security;
+alter table public.conversions force row level security;
+create policy open_to_runtime on public.conversions as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.conversions as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.conversions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('identity');
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.conversions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER forget_erased_buyer BEFORE INSERT ON public.conversions FOR EACH ROW WHEN ((new.identity IS NOT NULL)) EXECUTE FUNCTION internal.forget_erased_buyer();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.conversions FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data('conversion_id', 'order_key');
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.conversions FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (conversion_id, event_id, item_sha256, tenant_id) on public.conversions to app_ingest;
+grant select on public.conversions to app_ro, app_user, app_worker;
+grant select, update (identity) on public.conversions to app_retention;
+
+create table public.data_requests (
+  tenant_id uuid not null,
+  request_id uuid not null default gen_random_uuid(),
+  event_id uuid not null,
+  order_keys text[] not null,
+  key_version integer not null,
+  sealed bytea not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint data_requests_pkey PRIMARY KEY (tenant_id, request_id),
+  constraint data_requests_tenant_id_event_id_key UNIQUE (tenant_id, event_id),
+  constraint data_requests_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint data_requests_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version),
+  constraint data_requests_check CHECK ((expires_at > created_at)),
+  constraint data_requests_order_keys_check CHECK ((cardinality(order_keys) <= 5000)),
+  constraint data_requests_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 4194304)))
+);
+alter table public.data_requests owner to skeldir_owner;
+alter table public.data_requests enable row level security;
+alter table public.data_requests force row level security;
+create policy open_to_runtime on public.data_requests as permissive for all to app_retention, app_rw
+  using (true)
+  with check (true);
+create policy tenant_only on public.data_requests as restrictive for all to app_retention, app_rw
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.data_requests to app_retention;
+grant select on public.data_requests to app_rw;
+
+create table public.dead_event_bodies (
+  tenant_id uuid not null,
+  dead_event_id uuid not null,
+  key_version integer not null,
+  sealed_body bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_event_bodies_pkey PRIMARY KEY (tenant_id, dead_event_id),
+  constraint dead_event_bodies_tenant_id_dead_event_id_fkey FOREIGN KEY (tenant_id, dead_event_id) REFERENCES public.dead_events(tenant_id, dead_event_id),
+  constraint dead_event_bodies_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version),
+  constraint dead_event_bodies_sealed_body_check CHECK (((octet_length(sealed_body) >= 28) AND (octet_length(sealed_body) <= 4194304)))
+);
+alter table public.dead_event_bodies owner to skeldir_owner;
+CREATE INDEX dead_event_bodies_age_idx ON public.dead_event_bodies USING btree (tenant_id, created_at);
+alter table public.dead_event_bodies enable row level security;
+alter table public.dead_event_bodies force row level security;
+create policy open_to_runtime on public.dead_event_bodies as permissive for all to app_ingest, app_retention, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_bodies as restrictive for all to app_ingest, app_retention, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_event_bodies FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant delete, select (created_at, dead_event_id, key_version, sealed_body, tenant_id) on public.dead_event_bodies to app_retention;
+grant insert, select (dead_event_id, key_version, sealed_body, tenant_id) on public.dead_event_bodies to app_ingest;
+grant select on public.dead_event_bodies to app_user;
+
+create table public.dead_event_outcomes (
+  tenant_id uuid not null,
+  replay_id uuid not null,
+  dead_event_id uuid not null,
+  outcome text not null,
+  code text,
+  event_id uuid,
+  recipes text[] not null,
+  finished_at timestamp with time zone not null default now(),
+  constraint dead_event_outcomes_pkey PRIMARY KEY (tenant_id, replay_id, dead_event_id),
+  constraint dead_event_outcomes_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint dead_event_outcomes_tenant_id_replay_id_dead_event_id_fkey FOREIGN KEY (tenant_id, replay_id, dead_event_id) REFERENCES public.dead_event_takes(tenant_id, replay_id, dead_event_id),
+  constraint dead_event_outcomes_check CHECK (((outcome = 'still_dead'::text) = (code IS NOT NULL))),
+  constraint dead_event_outcomes_check1 CHECK (((outcome = 'still_dead'::text) = (event_id IS NULL))),
+  constraint dead_event_outcomes_code_check CHECK ((code ~ '^[a-z0-9_]{1,64}$'::text)),
+  constraint dead_event_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['recovered'::text, 'duplicate'::text, 'still_dead'::text]))),
+  constraint dead_event_outcomes_recipes_check CHECK ((cardinality(recipes) <= 16))
+);
+alter table public.dead_event_outcomes owner to skeldir_owner;
+alter table public.dead_event_outcomes enable row level security;
+alter table public.dead_event_outcomes force row level security;
+create policy open_to_runtime on public.dead_event_outcomes as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_outcomes as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_event_outcomes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.dead_event_outcomes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_event_outcomes FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert on public.dead_event_outcomes to app_ingest;
+grant select on public.dead_event_outcomes to app_ro, app_user, app_worker;
+
+create table public.dead_event_replays (
+  tenant_id uuid not null,
+  replay_id uuid not null default gen_random_uuid(),
+  filter jsonb not null,
+  requested_by uuid,
+  correlation_id uuid not null,
+  requested_at timestamp with time zone not null default now(),
+  constraint dead_event_replays_pkey PRIMARY KEY (tenant_id, replay_id),
+  constraint dead_event_replays_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id)
+);
+alter table public.dead_event_replays owner to skeldir_owner;
+alter table public.dead_event_replays enable row level security;
+alter table public.dead_event_replays force row level security;
+create policy open_to_runtime on public.dead_event_replays as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_replays as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_event_replays FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.dead_event_replays FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.dead_event_replays FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert, select on public.dead_event_replays to app_user;
+grant select on public.dead_event_replays to app_ro, app_worker;
+
+create table public.dead_event_sightings (
+  tenant_id uuid not null,
+  dead_event_id uuid not null,
+  seen integer not null default 1,
+  first_seen_at timestamp with time zone not null default now(),
+  last_seen_at timestamp with time zone not null default now(),
+  last_correlation_id uuid not null,
+  constraint dead_event_sightings_pkey PRIMARY KEY (tenant_id, dead_event_id),
+  constraint dead_event_sightings_tenant_id_dead_event_id_fkey FOREIGN KEY (tenant_id, dead_event_id) REFERENCES public.dead_events(tenant_id, dead_event_id),
+  constraint dead_event_sightings_seen_check CHECK ((seen >= 1))
+);
+alter table public.dead_event_sightings owner to skeldir_owner;
+alter table public.dead_event_sightings enable row level security;
+alter table public.dead_event_sightings force row level security;
+create policy open_to_runtime on public.dead_event_sightings as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_sightings as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_event_sightings FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select, update (last_correlation_id, last_seen_at, seen) on public.dead_event_sightings to app_ingest;
+grant select on public.dead_event_sightings to app_ro, app_user, app_worker;
+
+create table public.dead_event_states (
+  tenant_id uuid not null,
+  dead_event_id uuid not null,
+  status text not null,
+  replays integer not null default 0,
+  replay_id uuid,
+  resolved_at timestamp with time zone,
+  resolved_by uuid,
+  note text,
+  constraint dead_event_states_pkey PRIMARY KEY (tenant_id, dead_event_id),
+  constraint dead_event_states_tenant_id_dead_event_id_fkey FOREIGN KEY (tenant_id, dead_event_id) REFERENCES public.dead_events(tenant_id, dead_event_id),
+  constraint dead_event_states_tenant_id_replay_id_fkey FOREIGN KEY (tenant_id, replay_id) REFERENCES public.dead_event_replays(tenant_id, replay_id),
+  constraint dead_event_states_check CHECK (((status = ANY (ARRAY['resolved'::text, 'abandoned'::text])) = (resolved_at IS NOT NULL))),
+  constraint dead_event_states_check1 CHECK (((status = ANY (ARRAY['resolved'::text, 'abandoned'::text])) OR ((resolved_by IS NULL) AND (note IS NULL)))),
+  constraint dead_event_states_check2 CHECK ((((replays = 0) = (replay_id IS NULL)) AND ((status <> 'in_progress'::text) OR (replay_id IS NOT NULL)))),
+  constraint dead_event_states_note_check CHECK (((length(note) >= 1) AND (length(note) <= 500))),
+  constraint dead_event_states_replays_check CHECK ((replays >= 0)),
+  constraint dead_event_states_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'resolved'::text, 'abandoned'::text])))
+);
+alter table public.dead_event_states owner to skeldir_owner;
+alter table public.dead_event_states enable row level security;
+alter table public.dead_event_states force row level security;
+create policy open_to_runtime on public.dead_event_states as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_states as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.dead_event_states FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER no_personal_data_in_note BEFORE UPDATE OF note ON public.dead_event_states FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert, select, update (note, replay_id, replays, resolved_at, resolved_by, status) on public.dead_event_states to app_user;
+grant select (dead_event_id, replay_id, status, tenant_id), update (resolved_at, status) on public.dead_event_states to app_ingest;
+grant select on public.dead_event_states to app_ro, app_worker;
+
+create table public.dead_event_takes (
+  tenant_id uuid not null,
+  replay_id uuid not null,
+  dead_event_id uuid not null,
+  "position" integer not null,
+  constraint dead_event_takes_pkey PRIMARY KEY (tenant_id, replay_id, dead_event_id),
+  constraint dead_event_takes_tenant_id_replay_id_position_key UNIQUE (tenant_id, replay_id, "position"),
+  constraint dead_event_takes_tenant_id_dead_event_id_fkey FOREIGN KEY (tenant_id, dead_event_id) REFERENCES public.dead_events(tenant_id, dead_event_id),
+  constraint dead_event_takes_tenant_id_replay_id_fkey FOREIGN KEY (tenant_id, replay_id) REFERENCES public.dead_event_replays(tenant_id, replay_id),
+  constraint dead_event_takes_position_check CHECK ((("position" >= 1) AND ("position" <= 10000)))
+);
+alter table public.dead_event_takes owner to skeldir_owner;
+CREATE INDEX dead_event_takes_event_idx ON public.dead_event_takes USING btree (tenant_id, dead_event_id);
+alter table public.dead_event_takes enable row level security;
+alter table public.dead_event_takes force row level security;
+create policy open_to_runtime on public.dead_event_takes as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.dead_event_takes as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_event_takes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.dead_event_takes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.dead_event_takes to app_user;
+grant select on public.dead_event_takes to app_ro, app_worker;
 
 create table public.dead_events (
   tenant_id uuid not null,
@@ -340,23 +651,72 @@ create table public.dead_events (
   constraint dead_events_detail_check CHECK ((length(detail) <= 500)),
   constraint dead_events_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 255))),
   constraint dead_events_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 100))),
-  constraint dead_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+  constraint dead_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text, 'paypal'::text, 'woocommerce'::text])))
 );
 alter table public.dead_events owner to skeldir_owner;
+CREATE INDEX dead_events_kept_idx ON public.dead_events USING btree (tenant_id, received_at) WHERE (payload IS NOT NULL);
+CREATE INDEX dead_events_received_idx ON public.dead_events USING btree (tenant_id, received_at, dead_event_id);
 alter table public.dead_events enable row level security;
 alter table public.dead_events force row level security;
-create policy open_to_runtime on public.dead_events as permissive for all to app_ingest, app_ro, app_user, app_worker
+create policy open_to_runtime on public.dead_events as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.dead_events as restrictive for all to app_ingest, app_ro, app_user, app_worker
+create policy tenant_only on public.dead_events as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('payload');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.dead_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.dead_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
-grant insert, select (body_sha256, code, dead_event_id, tenant_id, vendor) on public.dead_events to app_ingest;
+grant insert, select (body_sha256, code, dead_event_id, endpoint_id, external_id, tenant_id, vendor) on public.dead_events to app_ingest;
 grant select on public.dead_events to app_ro, app_user, app_worker;
+grant select, update (payload) on public.dead_events to app_retention;
+
+create table public.endpoint_silences (
+  tenant_id uuid not null,
+  endpoint_id uuid not null,
+  silent_since timestamp with time zone not null,
+  noticed_at timestamp with time zone not null,
+  limit_seconds integer not null,
+  attempts integer not null default 0,
+  told_targets text[] not null default '{}'::text[],
+  told_at timestamp with time zone,
+  constraint endpoint_silences_pkey PRIMARY KEY (tenant_id, endpoint_id, silent_since),
+  constraint endpoint_silences_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint endpoint_silences_attempts_check CHECK ((attempts >= 0)),
+  constraint endpoint_silences_limit_seconds_check CHECK ((limit_seconds > 0))
+);
+alter table public.endpoint_silences owner to skeldir_owner;
+alter table public.endpoint_silences enable row level security;
+alter table public.endpoint_silences force row level security;
+create policy open_to_runtime on public.endpoint_silences as permissive for all to app_ingest, app_ro, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.endpoint_silences as restrictive for all to app_ingest, app_ro, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update (attempts, told_at, told_targets) on public.endpoint_silences to app_ingest;
+grant select on public.endpoint_silences to app_ro, app_user;
+
+create table public.erased_orders (
+  tenant_id uuid not null,
+  order_key text not null,
+  erased_at timestamp with time zone not null default now(),
+  constraint erased_orders_pkey PRIMARY KEY (tenant_id, order_key),
+  constraint erased_orders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint erased_orders_order_key_check CHECK (((length(order_key) >= 1) AND (length(order_key) <= 140)))
+);
+alter table public.erased_orders owner to skeldir_owner;
+alter table public.erased_orders enable row level security;
+alter table public.erased_orders force row level security;
+create policy open_to_runtime on public.erased_orders as permissive for all to app_ingest, app_retention
+  using (true)
+  with check (true);
+create policy tenant_only on public.erased_orders as restrictive for all to app_ingest, app_retention
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select on public.erased_orders to app_retention;
+grant select on public.erased_orders to app_ingest;
 
 create table public.idempotency_keys (
   tenant_id uuid not null,
@@ -381,15 +741,46 @@ alter table public.idempotency_keys owner to skeldir_owner;
 CREATE INDEX idempotency_keys_expires_idx ON public.idempotency_keys USING btree (tenant_id, expires_at);
 alter table public.idempotency_keys enable row level security;
 alter table public.idempotency_keys force row level security;
-create policy open_to_runtime on public.idempotency_keys as permissive for all to app_ingest, app_user, app_worker
+create policy open_to_runtime on public.idempotency_keys as permissive for all to app_ingest, app_retention, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.idempotency_keys as restrictive for all to app_ingest, app_user, app_worker
+create policy tenant_only on public.idempotency_keys as restrictive for all to app_ingest, app_retention, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert, select, update (claim_id, claimed_until, effect_at, expires_at, key_version, operation_id, request_hash, sealed) on public.idempotency_keys to app_user;
+grant delete, select (expires_at, key_hash, tenant_id) on public.idempotency_keys to app_retention;
 grant delete, select (expires_at, tenant_id) on public.idempotency_keys to app_worker;
 grant select (claim_id, key_hash, tenant_id), update (effect_at) on public.idempotency_keys to app_ingest;
+
+create table public.import_files (
+  tenant_id uuid not null,
+  kind text not null,
+  file_sha256 bytea not null,
+  reading text not null,
+  rows_done bigint not null default 0,
+  tally jsonb not null default '{}'::jsonb,
+  started_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint import_files_pkey PRIMARY KEY (tenant_id, kind, file_sha256, reading),
+  constraint import_files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint import_files_file_sha256_check CHECK ((octet_length(file_sha256) = 32)),
+  constraint import_files_kind_check CHECK ((kind = ANY (ARRAY['orders'::text, 'touchpoints'::text, 'spend'::text]))),
+  constraint import_files_reading_check CHECK (((length(reading) >= 1) AND (length(reading) <= 100))),
+  constraint import_files_rows_done_check CHECK ((rows_done >= 0))
+);
+alter table public.import_files owner to skeldir_owner;
+alter table public.import_files enable row level security;
+alter table public.import_files force row level security;
+create policy open_to_runtime on public.import_files as permissive for all to app_ingest, app_ro, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.import_files as restrictive for all to app_ingest, app_ro, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.import_files FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.import_files FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select, update (finished_at, rows_done, started_at, tally) on public.import_files to app_ingest;
+grant select on public.import_files to app_ro, app_user;
 
 create table public.ledger_entries (
   tenant_id uuid not null,
@@ -399,36 +790,46 @@ create table public.ledger_entries (
   amount_minor bigint not null,
   currency text not null,
   vendor text not null,
-  event_id uuid not null,
+  event_id uuid,
   occurred_at timestamp with time zone not null,
   recorded_at timestamp with time zone not null default now(),
+  source text not null default 'webhook'::text,
+  reverses_entry_key text,
+  corrects_entry_key text,
   constraint ledger_entries_pkey PRIMARY KEY (tenant_id, entry_key),
+  constraint ledger_entries_corrects_fkey FOREIGN KEY (tenant_id, corrects_entry_key) REFERENCES public.ledger_entries(tenant_id, entry_key),
+  constraint ledger_entries_reverses_fkey FOREIGN KEY (tenant_id, reverses_entry_key) REFERENCES public.ledger_entries(tenant_id, entry_key),
   constraint ledger_entries_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
   constraint ledger_entries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
-  constraint ledger_entries_check CHECK ((((kind = 'capture'::text) AND (amount_minor > 0)) OR ((kind = 'refund'::text) AND (amount_minor < 0)))),
   constraint ledger_entries_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint ledger_entries_entry_key_check CHECK (((length(entry_key) >= 1) AND (length(entry_key) <= 255))),
-  constraint ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text]))),
-  constraint ledger_entries_order_key_check CHECK ((order_key ~ '^(shopify|stripe):[A-Za-z0-9_-]{1,128}$'::text)),
-  constraint ledger_entries_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+  constraint ledger_entries_event_check CHECK (((event_id IS NOT NULL) OR (source = ANY (ARRAY['conversion'::text, 'import'::text])))),
+  constraint ledger_entries_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text]))),
+  constraint ledger_entries_order_key_check CHECK ((order_key ~ '^(shopify|stripe|paypal|woocommerce|own):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint ledger_entries_reverses_check CHECK (((reverses_entry_key IS NOT NULL) = (kind = 'dispute_reversal'::text))),
+  constraint ledger_entries_sign_check CHECK (((amount_minor <> 0) AND ((corrects_entry_key IS NOT NULL) OR ((amount_minor > 0) = (kind = ANY (ARRAY['capture'::text, 'dispute_reversal'::text])))))),
+  constraint ledger_entries_source_check CHECK ((source = ANY (ARRAY['webhook'::text, 'conversion'::text, 'import'::text, 'poll'::text]))),
+  constraint ledger_entries_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text, 'paypal'::text, 'woocommerce'::text, 'own'::text])))
 );
 alter table public.ledger_entries owner to skeldir_owner;
+CREATE INDEX ledger_entries_corrects_idx ON public.ledger_entries USING btree (tenant_id, corrects_entry_key) WHERE (corrects_entry_key IS NOT NULL);
 CREATE INDEX ledger_entries_order_idx ON public.ledger_entries USING btree (tenant_id, order_key);
 CREATE INDEX ledger_entries_recorded_idx ON public.ledger_entries USING btree (tenant_id, recorded_at);
+CREATE INDEX ledger_entries_reverses_idx ON public.ledger_entries USING btree (tenant_id, reverses_entry_key) WHERE (reverses_entry_key IS NOT NULL);
 CREATE INDEX ledger_entries_time_idx ON public.ledger_entries USING btree (tenant_id, occurred_at);
 alter table public.ledger_entries enable row level security;
 alter table public.ledger_entries force row level security;
-create policy open_to_runtime on public.ledger_entries as permissive for all to app_ingest, app_ro, app_user, app_worker
+create policy open_to_runtime on public.ledger_entries as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.ledger_entries as restrictive for all to app_ingest, app_ro, app_user, app_worker
+create policy tenant_only on public.ledger_entries as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
-grant insert, select (amount_minor, currency, entry_key, order_key, tenant_id) on public.ledger_entries to app_ingest;
-grant select on public.ledger_entries to app_ro, app_user, app_worker;
+grant insert, select (amount_minor, corrects_entry_key, currency, entry_key, kind, order_key, reverses_entry_key, source, tenant_id, vendor) on public.ledger_entries to app_ingest;
+grant select on public.ledger_entries to app_retention, app_ro, app_user, app_worker;
 
 create table public.member_invitations (
   tenant_id uuid not null,
@@ -452,13 +853,15 @@ alter table public.member_invitations enable row level security;
 alter table public.member_invitations force row level security;
 create policy lookup_by_control on public.member_invitations as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.member_invitations as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.member_invitations as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.member_invitations as restrictive for all to app_rw, app_user
+create policy tenant_only on public.member_invitations as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_offboarded BEFORE INSERT ON public.member_invitations FOR EACH ROW EXECUTE FUNCTION internal.refuse_offboarded();
 grant delete, insert, select on public.member_invitations to app_rw, app_user;
+grant delete, select (expires_at, tenant_id, user_id) on public.member_invitations to app_retention;
 grant select on public.member_invitations to skeldir_control;
 
 create table public.memberships (
@@ -478,30 +881,37 @@ alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
 create policy lookup_by_control on public.memberships as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.memberships as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.memberships as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.memberships as restrictive for all to app_rw, app_user
+create policy tenant_only on public.memberships as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_offboarded BEFORE INSERT ON public.memberships FOR EACH ROW EXECUTE FUNCTION internal.refuse_offboarded();
 CREATE TRIGGER revoke_tokens AFTER INSERT OR DELETE OR UPDATE OF role ON public.memberships FOR EACH ROW EXECUTE FUNCTION internal.revoke_by_membership();
 grant delete, insert, select, update (role) on public.memberships to app_rw, app_user;
+grant delete, select (tenant_id, user_id) on public.memberships to app_retention;
 grant select on public.memberships to skeldir_control;
 
 create table public.order_facts (
   tenant_id uuid not null,
   order_key text not null,
-  event_id uuid not null,
+  event_id uuid,
   currency text not null,
   ordered_at timestamp with time zone not null,
   identity bytea,
   recorded_at timestamp with time zone not null default now(),
-  constraint order_facts_pkey PRIMARY KEY (tenant_id, order_key, event_id),
+  conversion_id uuid,
+  fact_id uuid not null generated always as (COALESCE(event_id, conversion_id)) stored,
+  constraint order_facts_pkey PRIMARY KEY (tenant_id, order_key, fact_id),
+  constraint order_facts_event_key UNIQUE (tenant_id, order_key, event_id),
+  constraint order_facts_tenant_id_conversion_id_fkey FOREIGN KEY (tenant_id, conversion_id) REFERENCES public.conversions(tenant_id, event_id),
   constraint order_facts_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
   constraint order_facts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint order_facts_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint order_facts_identity_check CHECK ((octet_length(identity) = 32)),
-  constraint order_facts_order_key_check CHECK ((order_key ~ '^(shopify|stripe):[A-Za-z0-9_-]{1,128}$'::text))
+  constraint order_facts_order_key_check CHECK ((order_key ~ '^(shopify|stripe|paypal|woocommerce|own):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint order_facts_origin_check CHECK (((event_id IS NULL) OR (conversion_id IS NULL)))
 );
 alter table public.order_facts owner to skeldir_owner;
 CREATE INDEX order_facts_identity_idx ON public.order_facts USING btree (tenant_id, identity, ordered_at);
@@ -509,17 +919,128 @@ CREATE INDEX order_facts_recorded_idx ON public.order_facts USING btree (tenant_
 CREATE INDEX order_facts_time_idx ON public.order_facts USING btree (tenant_id, ordered_at);
 alter table public.order_facts enable row level security;
 alter table public.order_facts force row level security;
-create policy open_to_runtime on public.order_facts as permissive for all to app_ingest, app_ro, app_user, app_worker
+create policy open_to_runtime on public.order_facts as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.order_facts as restrictive for all to app_ingest, app_ro, app_user, app_worker
+create policy tenant_only on public.order_facts as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('identity', 'fact_id');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.order_facts FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER forget_erased_buyer BEFORE INSERT ON public.order_facts FOR EACH ROW WHEN ((new.identity IS NOT NULL)) EXECUTE FUNCTION internal.forget_erased_buyer();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
 grant insert, select (event_id, order_key, tenant_id) on public.order_facts to app_ingest;
 grant select on public.order_facts to app_ro, app_user, app_worker;
+grant select, update (identity) on public.order_facts to app_retention;
+
+create table public.order_groups (
+  tenant_id uuid not null,
+  order_key text not null,
+  group_key text not null,
+  constraint order_groups_pkey PRIMARY KEY (tenant_id, order_key),
+  constraint order_groups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint order_groups_group_key_check CHECK (((length(group_key) >= 1) AND (length(group_key) <= 140))),
+  constraint order_groups_order_key_check CHECK (((length(order_key) >= 1) AND (length(order_key) <= 140)))
+);
+alter table public.order_groups owner to skeldir_owner;
+CREATE INDEX order_groups_group_idx ON public.order_groups USING btree (tenant_id, group_key);
+alter table public.order_groups enable row level security;
+alter table public.order_groups force row level security;
+create policy open_to_runtime on public.order_groups as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.order_groups as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (group_key) on public.order_groups to app_ingest;
+grant select on public.order_groups to app_retention, app_ro, app_user, app_worker;
+
+create table public.poll_credentials (
+  tenant_id uuid not null,
+  endpoint_id uuid not null,
+  key_version integer not null,
+  sealed bytea not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint poll_credentials_pkey PRIMARY KEY (tenant_id, endpoint_id),
+  constraint poll_credentials_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint poll_credentials_tenant_id_key_version_fkey FOREIGN KEY (tenant_id, key_version) REFERENCES public.tenant_keys(tenant_id, key_version),
+  constraint poll_credentials_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 16384)))
+);
+alter table public.poll_credentials owner to skeldir_owner;
+alter table public.poll_credentials enable row level security;
+alter table public.poll_credentials force row level security;
+create policy lookup_by_control on public.poll_credentials as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.poll_credentials as permissive for all to app_ingest, app_retention
+  using (true)
+  with check (true);
+create policy tenant_only on public.poll_credentials as restrictive for all to app_ingest, app_retention
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (key_version, sealed, updated_at) on public.poll_credentials to app_ingest;
+grant delete, select (endpoint_id, tenant_id) on public.poll_credentials to app_retention;
+grant select on public.poll_credentials to skeldir_control;
+
+create table public.poll_cursors (
+  tenant_id uuid not null,
+  endpoint_id uuid not null,
+  polled_until timestamp with time zone not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint poll_cursors_pkey PRIMARY KEY (tenant_id, endpoint_id),
+  constraint poll_cursors_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id)
+);
+alter table public.poll_cursors owner to skeldir_owner;
+alter table public.poll_cursors enable row level security;
+alter table public.poll_cursors force row level security;
+create policy open_to_runtime on public.poll_cursors as permissive for all to app_ingest, app_ro, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.poll_cursors as restrictive for all to app_ingest, app_ro, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update (polled_until, updated_at) on public.poll_cursors to app_ingest;
+grant select on public.poll_cursors to app_ro, app_user;
+
+create table public.poll_findings (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  endpoint_id uuid not null,
+  topic text not null,
+  listed_since timestamp with time zone not null,
+  listed_until timestamp with time zone not null,
+  is_whole boolean not null,
+  seen integer not null,
+  listed integer not null,
+  missing integer not null,
+  recovered integer not null,
+  unreadable integer not null,
+  missing_money jsonb not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint poll_findings_pkey PRIMARY KEY (tenant_id, run_id, endpoint_id, listed_since, topic),
+  constraint poll_findings_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
+  constraint poll_findings_check CHECK ((listed_until > listed_since)),
+  constraint poll_findings_check1 CHECK (((missing >= 0) AND (missing <= listed))),
+  constraint poll_findings_check2 CHECK (((recovered >= 0) AND (recovered <= missing))),
+  constraint poll_findings_check3 CHECK ((seen = (listed - missing))),
+  constraint poll_findings_listed_check CHECK ((listed >= 0)),
+  constraint poll_findings_seen_check CHECK ((seen >= 0)),
+  constraint poll_findings_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 100))),
+  constraint poll_findings_unreadable_check CHECK ((unreadable >= 0))
+);
+alter table public.poll_findings owner to skeldir_owner;
+alter table public.poll_findings enable row level security;
+alter table public.poll_findings force row level security;
+create policy open_to_runtime on public.poll_findings as permissive for all to app_ingest, app_ro, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.poll_findings as restrictive for all to app_ingest, app_ro, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.poll_findings FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.poll_findings FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.poll_findings FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert, select on public.poll_findings to app_ingest;
+grant select on public.poll_findings to app_ro, app_user;
 
 create table public.published_runs (
   tenant_id uuid not null,
@@ -596,6 +1117,35 @@ create policy tenant_only on public.refresh_tokens as restrictive for all to app
 grant delete, insert, select, update (key_version, rotated_at, successor_hash) on public.refresh_tokens to app_user;
 grant select on public.refresh_tokens to skeldir_control;
 
+create table public.retention_runs (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  item text not null,
+  cutoff timestamp with time zone not null,
+  looked_at bigint not null,
+  removed bigint not null default 0,
+  started_at timestamp with time zone not null default clock_timestamp(),
+  finished_at timestamp with time zone,
+  constraint retention_runs_pkey PRIMARY KEY (tenant_id, run_id, item),
+  constraint retention_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint retention_runs_check CHECK ((removed <= looked_at)),
+  constraint retention_runs_item_check CHECK ((item ~ '^[a-z_]{1,40}$'::text)),
+  constraint retention_runs_looked_at_check CHECK ((looked_at >= 0)),
+  constraint retention_runs_removed_check CHECK ((removed >= 0))
+);
+alter table public.retention_runs owner to skeldir_owner;
+CREATE INDEX retention_runs_latest_idx ON public.retention_runs USING btree (tenant_id, item, cutoff DESC) WHERE (finished_at IS NOT NULL);
+alter table public.retention_runs enable row level security;
+alter table public.retention_runs force row level security;
+create policy open_to_runtime on public.retention_runs as permissive for all to app_retention, app_ro, app_rw, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.retention_runs as restrictive for all to app_retention, app_ro, app_rw, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update (finished_at, looked_at, removed) on public.retention_runs to app_retention;
+grant select on public.retention_runs to app_ro, app_rw, app_user;
+
 create table public.revenue_definitions (
   tenant_id uuid not null,
   version integer not null,
@@ -655,15 +1205,57 @@ alter table public.sessions enable row level security;
 alter table public.sessions force row level security;
 create policy lookup_by_control on public.sessions as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.sessions as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.sessions as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.sessions as restrictive for all to app_rw, app_user
+create policy tenant_only on public.sessions as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert, select, update (ended_at, last_used_at) on public.sessions to app_user;
+grant delete, select (ended_at, expires_at, session_id, tenant_id) on public.sessions to app_retention;
 grant select on public.sessions to skeldir_control;
 grant select, update (ended_at) on public.sessions to app_rw;
+
+create table public.spend_versions (
+  tenant_id uuid not null,
+  day date not null,
+  time_zone text not null,
+  channel text not null,
+  source text not null,
+  campaign text not null,
+  currency text not null,
+  version integer not null,
+  amount_minor bigint not null,
+  impressions bigint,
+  clicks bigint,
+  recorded_at timestamp with time zone not null default now(),
+  constraint spend_versions_pkey PRIMARY KEY (tenant_id, day, time_zone, channel, source, campaign, currency, version),
+  constraint spend_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint spend_versions_amount_minor_check CHECK ((amount_minor >= 0)),
+  constraint spend_versions_campaign_check CHECK ((length(campaign) <= 255)),
+  constraint spend_versions_channel_check CHECK ((channel ~ '^[a-z_]{1,40}$'::text)),
+  constraint spend_versions_clicks_check CHECK ((clicks >= 0)),
+  constraint spend_versions_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint spend_versions_impressions_check CHECK ((impressions >= 0)),
+  constraint spend_versions_source_check CHECK (((length(source) >= 1) AND (length(source) <= 255))),
+  constraint spend_versions_time_zone_check CHECK (((length(time_zone) >= 1) AND (length(time_zone) <= 64))),
+  constraint spend_versions_version_check CHECK ((version >= 1))
+);
+alter table public.spend_versions owner to skeldir_owner;
+alter table public.spend_versions enable row level security;
+alter table public.spend_versions force row level security;
+create policy open_to_runtime on public.spend_versions as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.spend_versions as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.spend_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.spend_versions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.spend_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.spend_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select (amount_minor, campaign, channel, clicks, currency, day, impressions, source, tenant_id, time_zone, version) on public.spend_versions to app_ingest;
+grant select on public.spend_versions to app_ro, app_user, app_worker;
 
 create table public.tenant_alert_targets (
   tenant_id uuid not null,
@@ -677,14 +1269,15 @@ create table public.tenant_alert_targets (
 alter table public.tenant_alert_targets owner to skeldir_owner;
 alter table public.tenant_alert_targets enable row level security;
 alter table public.tenant_alert_targets force row level security;
-create policy open_to_runtime on public.tenant_alert_targets as permissive for all to app_user, app_worker
+create policy open_to_runtime on public.tenant_alert_targets as permissive for all to app_ingest, app_retention, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.tenant_alert_targets as restrictive for all to app_user, app_worker
+create policy tenant_only on public.tenant_alert_targets as restrictive for all to app_ingest, app_retention, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert, select, update (key_version, sealed, updated_at) on public.tenant_alert_targets to app_user;
-grant select on public.tenant_alert_targets to app_worker;
+grant delete, select (tenant_id) on public.tenant_alert_targets to app_retention;
+grant select on public.tenant_alert_targets to app_ingest, app_worker;
 
 create table public.tenant_allowed_origins (
   tenant_id uuid not null,
@@ -703,14 +1296,14 @@ alter table public.tenant_allowed_origins enable row level security;
 alter table public.tenant_allowed_origins force row level security;
 create policy lookup_by_control on public.tenant_allowed_origins as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.tenant_allowed_origins as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.tenant_allowed_origins as permissive for all to app_ingest, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.tenant_allowed_origins as restrictive for all to app_rw, app_user
+create policy tenant_only on public.tenant_allowed_origins as restrictive for all to app_ingest, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert, select on public.tenant_allowed_origins to app_rw, app_user;
-grant select on public.tenant_allowed_origins to skeldir_control;
+grant select on public.tenant_allowed_origins to app_ingest, skeldir_control;
 
 create table public.tenant_keys (
   tenant_id uuid not null,
@@ -727,12 +1320,14 @@ alter table public.tenant_keys enable row level security;
 alter table public.tenant_keys force row level security;
 create policy lookup_by_control on public.tenant_keys as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.tenant_keys as permissive for all to app_ingest, app_rw, app_user
+create policy open_to_runtime on public.tenant_keys as permissive for all to app_ingest, app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.tenant_keys as restrictive for all to app_ingest, app_rw, app_user
+create policy tenant_only on public.tenant_keys as restrictive for all to app_ingest, app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER not_offboarded BEFORE INSERT ON public.tenant_keys FOR EACH ROW EXECUTE FUNCTION internal.refuse_offboarded();
+grant delete, select (key_version, tenant_id) on public.tenant_keys to app_retention;
 grant insert, select, update (wrapped_key, wrapping_kid) on public.tenant_keys to app_rw;
 grant select on public.tenant_keys to app_ingest, app_user, skeldir_control;
 
@@ -745,13 +1340,15 @@ create table public.tenant_slugs (
 alter table public.tenant_slugs owner to skeldir_owner;
 alter table public.tenant_slugs enable row level security;
 alter table public.tenant_slugs force row level security;
+create policy listing_for_retention on public.tenant_slugs as permissive for select to app_retention
+  using (true);
 create policy lookup_by_control on public.tenant_slugs as permissive for select to skeldir_control
   using (true);
 create policy provisioning on public.tenant_slugs as permissive for all to app_rw
   using (true)
   with check (true);
 grant insert, select on public.tenant_slugs to app_rw;
-grant select on public.tenant_slugs to skeldir_control;
+grant select on public.tenant_slugs to app_retention, skeldir_control;
 
 create table public.tenants (
   tenant_id uuid not null default gen_random_uuid(),
@@ -769,6 +1366,7 @@ create table public.tenants (
   severe_below numeric not null default 0.5,
   min_completeness numeric not null default 0.9,
   min_conversions integer not null default 30,
+  offboarded_at timestamp with time zone,
   constraint tenants_pkey PRIMARY KEY (tenant_id),
   constraint tenants_lookback_days_check CHECK (((lookback_days >= 1) AND (lookback_days <= 365))),
   constraint tenants_matched_from_check CHECK (((matched_from >= (0)::numeric) AND (matched_from <= (1)::numeric))),
@@ -789,16 +1387,17 @@ alter table public.tenants enable row level security;
 alter table public.tenants force row level security;
 create policy lookup_by_control on public.tenants as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.tenants as permissive for all to app_ingest, app_ro, app_rw, app_user, app_worker
+create policy open_to_runtime on public.tenants as permissive for all to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.tenants as restrictive for all to app_ingest, app_ro, app_rw, app_user, app_worker
+create policy tenant_only on public.tenants as restrictive for all to app_ingest, app_retention, app_ro, app_rw, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER first_versions AFTER INSERT ON public.tenants FOR EACH ROW EXECUTE FUNCTION internal.insert_first_versions();
-grant insert, select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_rw;
+grant insert, select (offboarded_at), update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_rw;
+grant select (offboarded_at), update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_user;
+grant select (offboarded_at, retention_days, slug, tenant_id), update (offboarded_at) on public.tenants to app_retention;
 grant select on public.tenants to app_ingest, app_ro, app_worker, skeldir_control;
-grant select, update (lookback_days, matched_from, min_completeness, min_conversions, minor_from, reporting_currency, retention_days, settings_version, severe_below, time_zone, updated_at) on public.tenants to app_user;
 
 create table public.token_cutoffs (
   tenant_id uuid not null,
@@ -812,19 +1411,20 @@ create table public.token_cutoffs (
 alter table public.token_cutoffs owner to skeldir_owner;
 alter table public.token_cutoffs enable row level security;
 alter table public.token_cutoffs force row level security;
-create policy open_to_runtime on public.token_cutoffs as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.token_cutoffs as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.token_cutoffs as restrictive for all to app_rw, app_user
+create policy tenant_only on public.token_cutoffs as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, select (tenant_id) on public.token_cutoffs to app_retention;
 grant insert, select, update (not_before, set_at) on public.token_cutoffs to app_rw, app_user;
 
 create table public.touchpoints (
   tenant_id uuid not null,
   origin text not null,
   external_id text not null,
-  identity bytea not null,
+  identity bytea,
   occurred_at timestamp with time zone not null,
   channel text not null,
   source text,
@@ -832,33 +1432,77 @@ create table public.touchpoints (
   campaign text,
   item_sha256 bytea not null,
   received_at timestamp with time zone not null default now(),
+  tier text not null default 'visitor_id'::text,
+  session bytea,
+  order_key text,
+  click_kind text,
+  click_hash bytea,
+  landing_path text,
+  referrer_host text,
+  channel_rules text,
   constraint touchpoints_pkey PRIMARY KEY (tenant_id, origin, external_id),
   constraint touchpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint touchpoints_campaign_check CHECK (((length(campaign) >= 1) AND (length(campaign) <= 255))),
   constraint touchpoints_channel_check CHECK ((channel ~ '^[a-z_]{1,40}$'::text)),
+  constraint touchpoints_channel_rules_check CHECK ((channel_rules ~ '^[a-z0-9.]{1,20}/[0-9]{1,9}$'::text)),
+  constraint touchpoints_click_check CHECK (((click_hash IS NULL) OR (click_kind IS NOT NULL))),
+  constraint touchpoints_click_hash_check CHECK ((octet_length(click_hash) = 32)),
+  constraint touchpoints_click_kind_check CHECK ((click_kind ~ '^[a-z_]{2,20}$'::text)),
   constraint touchpoints_external_id_check CHECK ((external_id ~ '^[A-Za-z0-9._:-]{1,128}$'::text)),
   constraint touchpoints_identity_check CHECK ((octet_length(identity) = 32)),
   constraint touchpoints_item_sha256_check CHECK ((octet_length(item_sha256) = 32)),
+  constraint touchpoints_landing_path_check CHECK ((((length(landing_path) >= 1) AND (length(landing_path) <= 1024)) AND (landing_path !~ '[?#]'::text))),
   constraint touchpoints_medium_check CHECK (((length(medium) >= 1) AND (length(medium) <= 255))),
-  constraint touchpoints_origin_check CHECK ((origin = 'server'::text)),
-  constraint touchpoints_source_check CHECK (((length(source) >= 1) AND (length(source) <= 255)))
+  constraint touchpoints_order_key_check CHECK ((order_key ~ '^(shopify|stripe|paypal|woocommerce|own):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint touchpoints_origin_check CHECK ((origin = ANY (ARRAY['server'::text, 'browser'::text, 'order'::text, 'import'::text]))),
+  constraint touchpoints_owner_check CHECK (((identity IS NOT NULL) OR (order_key IS NOT NULL))),
+  constraint touchpoints_referrer_host_check CHECK ((referrer_host ~ '^[a-z0-9._:-]{1,253}$'::text)),
+  constraint touchpoints_session_check CHECK ((octet_length(session) = 32)),
+  constraint touchpoints_source_check CHECK (((length(source) >= 1) AND (length(source) <= 255))),
+  constraint touchpoints_tier_check CHECK ((tier = ANY (ARRAY['visitor_id'::text, 'click_id'::text, 'vendor_journey'::text, 'landing_page'::text])))
 );
 alter table public.touchpoints owner to skeldir_owner;
+CREATE INDEX touchpoints_click_idx ON public.touchpoints USING btree (tenant_id, click_hash) WHERE (click_hash IS NOT NULL);
 CREATE INDEX touchpoints_journey_idx ON public.touchpoints USING btree (tenant_id, identity, occurred_at, external_id) INCLUDE (channel);
+CREATE INDEX touchpoints_occurred_idx ON public.touchpoints USING btree (tenant_id, occurred_at);
+CREATE INDEX touchpoints_order_idx ON public.touchpoints USING btree (tenant_id, order_key) WHERE (identity IS NULL);
 alter table public.touchpoints enable row level security;
 alter table public.touchpoints force row level security;
-create policy open_to_runtime on public.touchpoints as permissive for all to app_ingest, app_ro, app_user, app_worker
+create policy open_to_runtime on public.touchpoints as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.touchpoints as restrictive for all to app_ingest, app_ro, app_user, app_worker
+create policy tenant_only on public.touchpoints as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.touchpoints FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER forget_erased_buyer BEFORE INSERT ON public.touchpoints FOR EACH ROW WHEN ((new.order_key IS NOT NULL)) EXECUTE FUNCTION internal.forget_erased_buyer();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant delete, select on public.touchpoints to app_retention;
 grant insert, select (external_id, item_sha256, origin, tenant_id) on public.touchpoints to app_ingest;
 grant select on public.touchpoints to app_ro, app_user, app_worker;
+
+create table public.uncounted_entries (
+  tenant_id uuid not null,
+  entry_key text not null,
+  group_key text not null,
+  constraint uncounted_entries_pkey PRIMARY KEY (tenant_id, entry_key),
+  constraint uncounted_entries_tenant_id_entry_key_fkey FOREIGN KEY (tenant_id, entry_key) REFERENCES public.ledger_entries(tenant_id, entry_key),
+  constraint uncounted_entries_group_key_check CHECK (((length(group_key) >= 1) AND (length(group_key) <= 140)))
+);
+alter table public.uncounted_entries owner to skeldir_owner;
+CREATE INDEX uncounted_entries_group_idx ON public.uncounted_entries USING btree (tenant_id, group_key);
+alter table public.uncounted_entries enable row level security;
+alter table public.uncounted_entries force row level security;
+create policy open_to_runtime on public.uncounted_entries as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.uncounted_entries as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update (group_key) on public.uncounted_entries to app_ingest;
+grant select on public.uncounted_entries to app_ro, app_user, app_worker;
 
 create table public.users (
   user_id uuid not null default gen_random_uuid(),
@@ -886,11 +1530,13 @@ create policy password_by_control on public.users as permissive for update to sk
 create policy provisioning on public.users as permissive for all to app_rw
   using (true)
   with check (true);
+create policy removal_by_control on public.users as permissive for delete to skeldir_control
+  using (true);
 CREATE TRIGGER end_sessions AFTER UPDATE OF password_hash ON public.users FOR EACH ROW WHEN ((CURRENT_USER <> 'skeldir_control'::name)) EXECUTE FUNCTION internal.end_sessions_with_password();
 CREATE TRIGGER revoke_tokens AFTER DELETE OR UPDATE OF status ON public.users FOR EACH ROW EXECUTE FUNCTION internal.revoke_by_account();
+grant delete, select, update (password_hash) on public.users to skeldir_control;
 grant insert (email, password_hash, user_id) on public.users to app_user;
 grant insert, select, update (password_hash, status) on public.users to app_rw;
-grant select, update (password_hash) on public.users to skeldir_control;
 
 create table public.webhook_endpoints (
   tenant_id uuid not null,
@@ -901,27 +1547,37 @@ create table public.webhook_endpoints (
   shop_domain text,
   endpoint_key text not null,
   created_at timestamp with time zone not null default now(),
+  version integer not null default 1,
+  last_delivery_at timestamp with time zone,
+  deleted_at timestamp with time zone,
   constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, endpoint_id),
   constraint webhook_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint webhook_endpoints_endpoint_key_check CHECK ((endpoint_key ~ '^[A-Za-z0-9_-]{43}$'::text)),
   constraint webhook_endpoints_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
   constraint webhook_endpoints_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
   constraint webhook_endpoints_shop_domain_check CHECK ((length(shop_domain) <= 255)),
-  constraint webhook_endpoints_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+  constraint webhook_endpoints_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text, 'paypal'::text, 'woocommerce'::text]))),
+  constraint webhook_endpoints_version_check CHECK ((version >= 1))
 );
 alter table public.webhook_endpoints owner to skeldir_owner;
 CREATE INDEX webhook_endpoints_key_idx ON public.webhook_endpoints USING btree (endpoint_key);
+CREATE INDEX webhook_endpoints_listed_idx ON public.webhook_endpoints USING btree (tenant_id, created_at DESC, endpoint_id DESC) WHERE (deleted_at IS NULL);
 alter table public.webhook_endpoints enable row level security;
 alter table public.webhook_endpoints force row level security;
 create policy lookup_by_control on public.webhook_endpoints as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.webhook_endpoints as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.webhook_endpoints as permissive for all to app_ingest, app_retention, app_rw, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.webhook_endpoints as restrictive for all to app_rw, app_user
+create policy tenant_only on public.webhook_endpoints as restrictive for all to app_ingest, app_retention, app_rw, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-grant insert, select on public.webhook_endpoints to app_rw, app_user;
+CREATE TRIGGER not_offboarded BEFORE INSERT ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_offboarded();
+grant insert, select on public.webhook_endpoints to app_rw;
+grant insert, select, update (deleted_at, last_delivery_at, version) on public.webhook_endpoints to app_user;
+grant select (created_at, deleted_at, endpoint_id, last_delivery_at, mode, shop_domain, tenant_id, vendor) on public.webhook_endpoints to app_ingest;
+grant select (deleted_at, endpoint_id, shop_domain, tenant_id, vendor, version), update (deleted_at, version) on public.webhook_endpoints to app_retention;
+grant select (endpoint_id, mode, shop_domain, tenant_id) on public.webhook_endpoints to app_worker;
 grant select on public.webhook_endpoints to skeldir_control;
 
 create table public.webhook_events (
@@ -937,30 +1593,34 @@ create table public.webhook_events (
   is_handled boolean not null,
   correlation_id uuid not null,
   received_at timestamp with time zone not null default now(),
+  kept_sha256 bytea,
   constraint webhook_events_pkey PRIMARY KEY (tenant_id, event_id),
-  constraint webhook_events_tenant_id_vendor_external_id_key UNIQUE (tenant_id, vendor, external_id),
+  constraint webhook_events_delivery_key UNIQUE (tenant_id, endpoint_id, external_id),
   constraint webhook_events_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhook_endpoints(tenant_id, endpoint_id),
   constraint webhook_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint webhook_events_body_sha256_check CHECK ((octet_length(body_sha256) = 32)),
   constraint webhook_events_external_id_check CHECK (((length(external_id) >= 1) AND (length(external_id) <= 255))),
+  constraint webhook_events_kept_sha256_check CHECK ((octet_length(kept_sha256) = 32)),
   constraint webhook_events_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 100))),
-  constraint webhook_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text])))
+  constraint webhook_events_vendor_check CHECK ((vendor = ANY (ARRAY['stripe'::text, 'shopify'::text, 'paypal'::text, 'woocommerce'::text])))
 );
 alter table public.webhook_events owner to skeldir_owner;
+CREATE INDEX webhook_events_received_idx ON public.webhook_events USING btree (tenant_id, received_at, event_id) WHERE (received_at > '-infinity'::timestamp with time zone);
 alter table public.webhook_events enable row level security;
 alter table public.webhook_events force row level security;
-create policy open_to_runtime on public.webhook_events as permissive for all to app_ingest, app_ro, app_user, app_worker
+create policy open_to_runtime on public.webhook_events as permissive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.webhook_events as restrictive for all to app_ingest, app_ro, app_user, app_worker
+create policy tenant_only on public.webhook_events as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('payload');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.webhook_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
-CREATE TRIGGER no_personal_data BEFORE INSERT ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data('tenant_id', 'event_id', 'endpoint_id', 'body_sha256', 'kept_sha256', 'is_test', 'is_handled', 'correlation_id', 'received_at');
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.webhook_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
-grant insert, select (body_sha256, event_id, external_id, tenant_id, vendor) on public.webhook_events to app_ingest;
+grant insert, select (body_sha256, endpoint_id, event_id, external_id, is_handled, is_test, kept_sha256, received_at, tenant_id, topic, vendor) on public.webhook_events to app_ingest;
 grant select on public.webhook_events to app_ro, app_user, app_worker;
+grant select, update (payload) on public.webhook_events to app_retention;
 
 create table public.webhook_secrets (
   tenant_id uuid not null,
@@ -979,14 +1639,15 @@ alter table public.webhook_secrets enable row level security;
 alter table public.webhook_secrets force row level security;
 create policy lookup_by_control on public.webhook_secrets as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.webhook_secrets as permissive for all to app_rw, app_user
+create policy open_to_runtime on public.webhook_secrets as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
-create policy tenant_only on public.webhook_secrets as restrictive for all to app_rw, app_user
+create policy tenant_only on public.webhook_secrets as restrictive for all to app_retention, app_rw, app_user
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select (created_at, endpoint_id, key_version, not_after, secret_id, tenant_id), update (key_version, not_after, sealed) on public.webhook_secrets to app_user;
+grant delete, select (endpoint_id, not_after, secret_id, tenant_id) on public.webhook_secrets to app_retention;
 grant insert, select (created_at, endpoint_id, key_version, not_after, sealed, secret_id, tenant_id), update (key_version, sealed) on public.webhook_secrets to app_rw;
-grant insert, select (created_at, endpoint_id, key_version, not_after, secret_id, tenant_id), update (key_version, sealed) on public.webhook_secrets to app_user;
 grant select on public.webhook_secrets to skeldir_control;
 
 create table public.worker_probes (
@@ -1106,6 +1767,26 @@ $function$;
 alter function internal.admit_by_address(bytea,integer,integer) owner to skeldir_control;
 grant execute on function internal.admit_by_address(bytea,integer,integer) to app_user;
 
+CREATE OR REPLACE PROCEDURE internal.admit_to_tenant_table(IN target regclass, IN newcomer name)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+declare
+  policy record;
+begin
+  for policy in
+    select p.polname as name, string_agg(quote_ident(r.rolname), ', ' order by r.rolname) as roles
+    from pg_catalog.pg_policy as p
+    join pg_catalog.pg_roles as r on r.oid = any (p.polroles)
+    where p.polrelid = target and p.polname in ('open_to_runtime', 'tenant_only')
+    group by p.polname
+  loop
+    execute format('alter policy %I on %s to %s, %I', policy.name, target, policy.roles, newcomer);
+  end loop;
+end
+$procedure$;
+alter procedure internal.admit_to_tenant_table(regclass,name) owner to skeldir_owner;
+
 CREATE OR REPLACE PROCEDURE internal.allow_lookup(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1208,6 +1889,22 @@ $function$;
 alter function internal.confirm_password(uuid,text) owner to skeldir_control;
 grant execute on function internal.confirm_password(uuid,text) to app_user;
 
+CREATE OR REPLACE FUNCTION internal.decode_percent(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case when content !~ '%[0-9A-Fa-f]{2}' then content else (
+    select string_agg(case when length(m.part[1]) > 1 and left(m.part[1], 1) = '%'
+                           then convert_from(decode(replace(m.part[1], '%', ''), 'hex'), 'UTF8')
+                           else m.part[1] end, '' order by m.place)
+    from regexp_matches(content, '%(?:0[1-9A-Fa-f]|[1-7][0-9A-Fa-f]|(?:[Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f])%[89ABab][0-9A-Fa-f]|(?:[Ee]0%[ABab]|[Ee][1-9A-CEFa-cef]%[89ABab]|[Ee][Dd]%[89])[0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|(?:[Ff]0%[9ABab]|[Ff][1-3]%[89ABab]|[Ff]4%8)[0-9A-Fa-f]%[89ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f])|%|[^%]+', 'g') with ordinality as m (part, place)
+  ) end
+$function$;
+alter function internal.decode_percent(text) owner to skeldir_owner;
+grant execute on function internal.decode_percent(text) to app_ingest, app_retention, app_rw, app_user, app_worker;
+
 CREATE OR REPLACE FUNCTION internal.end_account_sessions(of_user uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -1244,6 +1941,37 @@ end
 $function$;
 alter function internal.end_sessions_with_password() owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.end_shop(for_tenant uuid, at_endpoint uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  counts jsonb := '{}';
+  gone integer;
+begin
+  delete from public.dead_event_bodies as b using public.dead_events as d
+  where b.tenant_id = for_tenant and d.tenant_id = for_tenant
+    and d.dead_event_id = b.dead_event_id and d.endpoint_id = at_endpoint;
+  get diagnostics gone = row_count;
+  counts := counts || jsonb_build_object('dead_bodies', gone);
+  update public.dead_events as d set payload = null
+  where d.tenant_id = for_tenant and d.endpoint_id = at_endpoint and d.payload is not null;
+  get diagnostics gone = row_count;
+  counts := counts || jsonb_build_object('dead_payloads', gone);
+  delete from public.webhook_secrets as s where s.tenant_id = for_tenant and s.endpoint_id = at_endpoint;
+  get diagnostics gone = row_count;
+  counts := counts || jsonb_build_object('secrets', gone);
+  delete from public.poll_credentials as p where p.tenant_id = for_tenant and p.endpoint_id = at_endpoint;
+  update public.webhook_endpoints as e set version = e.version + 1, deleted_at = clock_timestamp()
+  where e.tenant_id = for_tenant and e.endpoint_id = at_endpoint and e.deleted_at is null;
+  perform internal.publish_revocation(for_tenant, 'webhook_endpoint', at_endpoint, 'none', null);
+  perform internal.record_erasure(for_tenant, 'privacy.shop_ended', 'webhook_endpoint', at_endpoint::text, counts);
+end
+$function$;
+alter function internal.end_shop(uuid,uuid) owner to skeldir_owner;
+grant execute on function internal.end_shop(uuid,uuid) to app_retention;
+
 CREATE OR REPLACE FUNCTION internal.enqueue_job(queue_name text, job_data jsonb, delay_seconds integer DEFAULT 0)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -1259,11 +1987,12 @@ begin
       using errcode = '42501';
   end if;
   insert into pgboss.job (name, data, start_after, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max,
-                          expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds, group_id)
+                          expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds, group_id, singleton_key)
   select q.name, job_data, now() + make_interval(secs => delay_seconds),
          now() + make_interval(secs => delay_seconds + q.retention_seconds), q.retry_limit, q.retry_delay,
          q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.deletion_seconds, q.policy, q.dead_letter,
-         q.heartbeat_seconds, tenant
+         q.heartbeat_seconds, tenant,
+         case when q.policy = 'exclusive' then concat_ws('/', job_data ->> 'job', tenant) end
   from pgboss.queue as q
   where q.name = queue_name
   on conflict do nothing
@@ -1271,11 +2000,43 @@ begin
   if job_id is null and not exists (select from pgboss.queue as q where q.name = queue_name) then
     raise exception 'there is no queue named %', queue_name using errcode = '22023';
   end if;
-  return job_id;   -- null: the queue's policy allows one waiting job, and there is one
+  return job_id;   -- null: the queue's policy allows no further job of this kind
 end
 $function$;
 alter function internal.enqueue_job(text,jsonb,integer) owner to skeldir_control;
-grant execute on function internal.enqueue_job(text,jsonb,integer) to app_ingest, app_user, app_worker;
+grant execute on function internal.enqueue_job(text,jsonb,integer) to app_ingest, app_retention, app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.enqueue_jobs(queue_name text, jobs jsonb[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  tenant text := nullif(current_setting('app.current_tenant_id', true), '');
+  added bigint;
+begin
+  if tenant is null or exists (select from unnest(jobs) as job where (job ->> 'tenantId') is distinct from tenant) then
+    raise exception 'a job for another tenant cannot be added in the transaction of tenant %', tenant using errcode = '42501';
+  end if;
+  insert into pgboss.job (name, data, start_after, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max,
+                          expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds, group_id)
+  select q.name, job, now(), now() + make_interval(secs => q.retention_seconds), q.retry_limit, q.retry_delay,
+         q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.deletion_seconds, q.policy, q.dead_letter,
+         q.heartbeat_seconds, tenant
+  from unnest(jobs) as job
+  cross join pgboss.queue as q
+  where q.name = queue_name
+  on conflict do nothing;
+  get diagnostics added = row_count;
+  if added = 0 and not exists (select from pgboss.queue as q where q.name = queue_name) then
+    raise exception 'there is no queue named %', queue_name using errcode = '22023';
+  end if;
+  return added;
+end
+$function$;
+alter function internal.enqueue_jobs(text,jsonb[]) owner to skeldir_control;
+grant execute on function internal.enqueue_jobs(text,jsonb[]) to app_ingest;
 
 CREATE OR REPLACE FUNCTION internal.enter_effect(for_tenant uuid, of_key bytea, of_claim uuid)
  RETURNS boolean
@@ -1293,6 +2054,98 @@ end
 $function$;
 alter function internal.enter_effect(uuid,bytea,uuid) owner to skeldir_owner;
 grant execute on function internal.enter_effect(uuid,bytea,uuid) to app_ingest, app_user;
+
+CREATE OR REPLACE FUNCTION internal.erase_orders(for_tenant uuid, keys text[], named uuid[], dead uuid[], act text, kind text, thing text, silent boolean)
+ RETURNS TABLE(touchpoints integer, order_facts integer, conversions integer, payloads integer, dead_payloads integer, dead_bodies integer)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+#variable_conflict use_column
+declare
+  all_keys text[];
+  visitors bytea[];
+  clicks bytea[];
+  events uuid[];
+  hashes text[];
+begin
+  call internal.hold_erasure(for_tenant);
+  all_keys := internal.keys_of_orders(for_tenant, keys);
+  visitors := array(
+    select f.identity from public.order_facts as f
+    where f.tenant_id = for_tenant and f.order_key = any (all_keys) and f.identity is not null
+    union
+    select c.identity from public.conversions as c
+    where c.tenant_id = for_tenant and c.order_key = any (all_keys) and c.identity is not null);
+  -- A click is one person's, under whatever visitor id it was seen.
+  clicks := array(
+    select distinct t.click_hash from public.touchpoints as t
+    where t.tenant_id = for_tenant and t.click_hash is not null
+      and (t.identity = any (visitors) or t.order_key = any (all_keys)));
+  visitors := array(
+    select unnest(visitors)
+    union
+    select t.identity from public.touchpoints as t
+    where t.tenant_id = for_tenant and t.click_hash = any (clicks) and t.identity is not null);
+  events := array(
+    select unnest(named)
+    union
+    select f.event_id from public.order_facts as f
+    where f.tenant_id = for_tenant and (f.order_key = any (all_keys) or f.identity = any (visitors))
+    union
+    select c.event_id from public.canonical_events as c
+    where c.tenant_id = for_tenant and c.order_key = any (all_keys)
+    union
+    select c.event_id from public.canonical_events as c
+    where c.tenant_id = for_tenant and c.same_as = any (all_keys)
+    union
+    -- Other orders by the same click, which have no visitor.
+    select c.event_id from public.canonical_events as c
+    where c.tenant_id = for_tenant
+      and c.order_key in (select t.order_key from public.touchpoints as t
+                          where t.tenant_id = for_tenant and t.click_hash = any (clicks) and t.order_key is not null)
+    union
+    -- Deliveries that could be stored and not be entered.
+    select e.event_id from public.dead_events as d
+    join public.webhook_events as e
+      on e.tenant_id = for_tenant and e.endpoint_id = d.endpoint_id and e.external_id = d.external_id
+    where d.tenant_id = for_tenant and d.dead_event_id = any (dead));
+  hashes := array(select encode(h, 'hex') from unnest(visitors || clicks) as h);
+
+  insert into public.erased_orders (tenant_id, order_key) select for_tenant, unnest(all_keys) on conflict do nothing;
+  delete from public.data_requests as r where r.tenant_id = for_tenant and r.order_keys && all_keys;
+  delete from public.touchpoints as t
+  where t.tenant_id = for_tenant
+    and (t.identity = any (visitors) or t.order_key = any (all_keys) or t.click_hash = any (clicks));
+  get diagnostics touchpoints = row_count;
+  update public.order_facts as f set identity = null
+  where f.tenant_id = for_tenant and f.identity = any (visitors);
+  get diagnostics order_facts = row_count;
+  update public.conversions as c set identity = null
+  where c.tenant_id = for_tenant and c.identity = any (visitors);
+  get diagnostics conversions = row_count;
+  update public.webhook_events as e set payload = internal.without_identity(e.payload)
+  where e.tenant_id = for_tenant and e.event_id = any (events) and internal.has_identity(e.payload);
+  get diagnostics payloads = row_count;
+  update public.dead_events as d set payload = internal.without_identity(d.payload)
+  where d.tenant_id = for_tenant and internal.has_identity(d.payload)
+    and (d.dead_event_id = any (dead)
+         or exists (select from unnest(hashes) as h where strpos(d.payload::text, h) > 0));
+  get diagnostics dead_payloads = row_count;
+  delete from public.dead_event_bodies as b where b.tenant_id = for_tenant and b.dead_event_id = any (dead);
+  get diagnostics dead_bodies = row_count;
+
+  if silent and touchpoints + order_facts + conversions + payloads + dead_payloads + dead_bodies = 0 then
+    return next;
+    return;
+  end if;
+  perform internal.record_erasure(for_tenant, act, kind, thing, jsonb_build_object(
+    'orders', cardinality(keys), 'touchpoints', touchpoints, 'order_facts', order_facts, 'conversions', conversions,
+    'payloads', payloads, 'dead_payloads', dead_payloads, 'dead_bodies', dead_bodies));
+  return next;
+end
+$function$;
+alter function internal.erase_orders(uuid,text[],uuid[],uuid[],text,text,text,boolean) owner to skeldir_owner;
+grant execute on function internal.erase_orders(uuid,text[],uuid[],uuid[],text,text,text,boolean) to app_retention;
 
 CREATE OR REPLACE FUNCTION internal.find_api_key(wanted_hash bytea)
  RETURNS TABLE(tenant_id uuid, key_id uuid, scopes text[], expires_at timestamp with time zone)
@@ -1376,31 +2229,21 @@ grant execute on function internal.find_password(uuid) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.find_personal_data(document jsonb)
  RETURNS text
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  with recursive nodes(key, value) as (
-    select null::text, document
-    union all
-    select child.key, child.value
-    from nodes
-    cross join lateral (
-      select e.key, e.value from jsonb_each(case when jsonb_typeof(nodes.value) = 'object' then nodes.value end) as e
-      union all
-      select null, a.value from jsonb_array_elements(case when jsonb_typeof(nodes.value) = 'array' then nodes.value end) as a
-    ) as child
-  ),
-  findings as (
-    select lower(regexp_replace(key, '[^A-Za-z0-9]', '', 'g') collate "C") as folded,
-           concat_ws(' ', key, case when jsonb_typeof(value) = 'string' then value #>> '{}' end)
-             ~* '[^\s@<>"](@|%40)[^\s@<>"]{1,255}\.[^\s@<>".]{2,}' as looks_like_email
-    from nodes
-  )
-  select case when looks_like_email then 'a text that looks like an e-mail address' else 'member ' || folded end
-  from findings
-  where looks_like_email
-     or folded = any (array[
+declare
+  content text := document::text;
+begin
+  if content !~ ('[\u00a0\u2000-\u200a\u202f\u205f\u3000\u2010-\u2015\u2212０-９＠﹫＋﹢－．﹒。｡（）／％：]'
+                 '|@|%[0-9A-Fa-f]{2}|\\["bfnrtu/]|\+[1-9]|\([0-9]{2,5}\)|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}'
+                 '|[^0-9A-Za-z_./-]0([0-9]{2,4}[ /-][0-9]|[1-9][ .-][0-9]{2}[ .-])'
+                 '|[0-9]\.[0-9]{1,3}\.[0-9]|::|(:[0-9A-Fa-f]{1,4}){3}:|[^A-Za-z0-9_. "-][A-Za-z0-9_. -]*": ')
+     and not exists (
+       -- Each piece but the last ends with a name; with no escapes in the text, no other quote stands before ": ".
+       select from string_to_table(content, '": ') as piece
+       where lower(translate(split_part(piece, '"', -1), '_-. ', '') collate "C") = any (array[
           'firstname', 'lastname', 'fullname', 'givenname', 'surname', 'customername', 'cardholdername',
           'creditcardname', 'dateofbirth', 'dob', 'birthdate', 'ssn', 'socialsecuritynumber', 'taxid', 'passport',
           'email', 'emailaddress', 'contactemail', 'customeremail', 'payeremail', 'receiptemail', 'instructionsemail',
@@ -1408,12 +2251,17 @@ AS $function$
           'line1', 'line2', 'postalcode', 'zip', 'zipcode', 'latitude', 'longitude',
           'billingaddress', 'shippingaddress', 'customeraddress', 'defaultaddress', 'billingdetails',
           'customerdetails', 'customershipping', 'clientdetails', 'paymentdetails', 'paymentmethoddetails',
-          'noteattributes', 'vendorpayload',
+          'billing', 'shipping', 'payer', 'payerinfo', 'subscriber', 'paymentsource',
+          'noteattributes', 'customernote', 'notetopayer', 'vendorpayload',
           'ip', 'ipaddress', 'browserip', 'customeripaddress', 'useragent', 'customeruseragent', 'sessionhash',
           'devicefingerprint',
           'cardnumber', 'creditcardnumber', 'last4', 'expmonth', 'expyear', 'fingerprint', 'iban',
-          'orderstatusurl', 'receipturl', 'carttoken', 'checkouttoken', 'abandonedcheckouturl', 'clientsecret'])
-  limit 1
+          'orderstatusurl', 'receipturl', 'paymenturl', 'hostedinvoiceurl', 'carttoken', 'checkouttoken',
+          'abandonedcheckouturl', 'clientsecret'])) then
+    return null;
+  end if;
+  return internal.search_personal_data(document);
+end
 $function$;
 alter function internal.find_personal_data(jsonb) owner to skeldir_owner;
 grant execute on function internal.find_personal_data(jsonb) to app_ingest, app_retention, app_rw, app_user, app_worker;
@@ -1440,37 +2288,20 @@ $function$;
 alter function internal.find_user_id(text) owner to skeldir_control;
 grant execute on function internal.find_user_id(text) to app_rw, app_user;
 
-CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint(wanted_vendor text, wanted_key text)
- RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, key_version integer, wrapping_kid text, wrapped_key bytea, sealed_secrets bytea[])
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key,
-         array_agg(s.sealed order by s.created_at desc, s.secret_id)
-  from public.webhook_endpoints as e
-  join public.webhook_secrets as s
-    on s.tenant_id = e.tenant_id and s.endpoint_id = e.endpoint_id and (s.not_after is null or s.not_after > now())
-  join public.tenant_keys as k on k.tenant_id = s.tenant_id and k.key_version = s.key_version
-  where e.endpoint_key = wanted_key and e.vendor = wanted_vendor
-  group by e.tenant_id, e.endpoint_id, e.mode, e.shop_domain, k.key_version, k.wrapping_kid, k.wrapped_key
-$function$;
-alter function internal.find_webhook_endpoint(text,text) owner to skeldir_control;
-grant execute on function internal.find_webhook_endpoint(text,text) to app_user;
-
 CREATE OR REPLACE FUNCTION internal.find_webhook_endpoint_keys(wanted_vendor text, wanted_key text)
- RETURNS TABLE(tenant_id uuid, endpoint_id uuid, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
+ RETURNS TABLE(tenant_id uuid, endpoint_id uuid, version integer, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], secret_ends timestamp with time zone[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select e.tenant_id, e.endpoint_id, e.mode, e.shop_domain,
-         s.secret_ids, s.secret_versions, s.sealed_secrets, k.key_versions, k.wrapping_kids, k.wrapped_keys
+  select e.tenant_id, e.endpoint_id, e.version, e.mode, e.shop_domain,
+         s.secret_ids, s.secret_versions, s.sealed_secrets, s.secret_ends, k.key_versions, k.wrapping_kids, k.wrapped_keys
   from public.webhook_endpoints as e
   cross join lateral (
     select array_agg(live.secret_id   order by live.created_at desc, live.secret_id) as secret_ids,
            array_agg(live.key_version order by live.created_at desc, live.secret_id) as secret_versions,
-           array_agg(live.sealed      order by live.created_at desc, live.secret_id) as sealed_secrets
+           array_agg(live.sealed      order by live.created_at desc, live.secret_id) as sealed_secrets,
+           array_agg(live.not_after   order by live.created_at desc, live.secret_id) as secret_ends
     from public.webhook_secrets as live
     where live.tenant_id = e.tenant_id
       and live.endpoint_id = e.endpoint_id
@@ -1485,10 +2316,54 @@ AS $function$
   ) as k
   where e.endpoint_key = wanted_key
     and e.vendor = wanted_vendor
+    and e.deleted_at is null
     and s.secret_ids is not null
 $function$;
 alter function internal.find_webhook_endpoint_keys(text,text) owner to skeldir_control;
 grant execute on function internal.find_webhook_endpoint_keys(text,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.find_webhook_endpoints(wanted_vendor text, wanted_hash bytea, named_shop text)
+ RETURNS TABLE(tenant_id uuid, endpoint_id uuid, version integer, mode text, shop_domain text, secret_ids uuid[], secret_versions integer[], sealed_secrets bytea[], secret_ends timestamp with time zone[], key_versions integer[], wrapping_kids text[], wrapped_keys bytea[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select f.tenant_id, f.endpoint_id, f.version, f.mode, f.shop_domain,
+         f.secret_ids, f.secret_versions, f.sealed_secrets, f.secret_ends, f.key_versions, f.wrapping_kids, f.wrapped_keys
+  from internal.find_api_key(wanted_hash) as k
+  cross join lateral (
+    select e.endpoint_key,
+           row_number() over (order by e.shop_domain is not null and e.shop_domain is distinct from named_shop,
+                                       e.shop_domain is null, e.mode = 'test', e.created_at desc, e.endpoint_id desc) as place
+    from public.webhook_endpoints as e
+    where e.tenant_id = k.tenant_id
+      and e.vendor = wanted_vendor
+      and e.deleted_at is null
+    order by place
+    limit 20
+  ) as chosen
+  cross join lateral internal.find_webhook_endpoint_keys(wanted_vendor, chosen.endpoint_key) as f
+  order by chosen.place
+$function$;
+alter function internal.find_webhook_endpoints(text,bytea,text) owner to skeldir_control;
+grant execute on function internal.find_webhook_endpoints(text,bytea,text) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.forget_erased_buyer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from public.erased_orders as e where e.tenant_id = new.tenant_id and e.order_key = new.order_key) then
+    if tg_table_name = 'touchpoints' then
+      return null;
+    end if;
+    new.identity := null;
+  end if;
+  return new;
+end
+$function$;
+alter function internal.forget_erased_buyer() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.forgive_attempt(address bytea, account bytea)
  RETURNS void
@@ -1502,6 +2377,17 @@ AS $function$
 $function$;
 alter function internal.forgive_attempt(bytea,bytea) owner to skeldir_control;
 grant execute on function internal.forgive_attempt(bytea,bytea) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.has_identity(payload jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select payload ? 'attribution' or payload::text ~ '"id1\.[0-9a-f]{64}"'
+$function$;
+alter function internal.has_identity(jsonb) owner to skeldir_owner;
+grant execute on function internal.has_identity(jsonb) to app_retention;
 
 CREATE OR REPLACE FUNCTION internal.has_other_admin(of_tenant uuid, but_user uuid)
  RETURNS boolean
@@ -1522,6 +2408,126 @@ $function$;
 alter function internal.has_other_admin(uuid,uuid) owner to skeldir_control;
 grant execute on function internal.has_other_admin(uuid,uuid) to app_rw, app_user;
 
+CREATE OR REPLACE FUNCTION internal.hash_kept(topic text, is_test boolean, payload jsonb)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select sha256(convert_to(jsonb_build_array(topic, is_test, payload)::text, 'UTF8'))
+$function$;
+alter function internal.hash_kept(text,boolean,jsonb) owner to skeldir_owner;
+grant execute on function internal.hash_kept(text,boolean,jsonb) to app_ingest;
+
+CREATE OR REPLACE PROCEDURE internal.hold_erasure(IN for_tenant uuid)
+ LANGUAGE sql
+ SET search_path TO ''
+AS $procedure$
+  select pg_advisory_xact_lock(hashtextextended('erasure/' || for_tenant, 0))
+$procedure$;
+alter procedure internal.hold_erasure(uuid) owner to skeldir_owner;
+grant execute on procedure internal.hold_erasure(uuid) to app_retention;
+
+CREATE OR REPLACE FUNCTION internal.ingest_deliveries(batch jsonb)
+ RETURNS TABLE(ordinal integer, result text, receipt_id uuid)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  part record;
+  delivery record;
+  stored_ids uuid[];
+  jobs jsonb[];
+begin
+  -- It leaves no context behind, so inside of a tenant's transaction the rest of that would see nothing.
+  if nullif(current_setting('app.current_tenant_id', true), '') is not null then
+    raise exception 'ingest_deliveries runs outside of a tenant' using errcode = '25001';
+  end if;
+  for part in
+    select (p.value ->> 'tenant_id')::uuid as tenant_id,
+           p.value -> 'events' as events
+    from jsonb_array_elements(batch) as p
+    order by 1
+  loop
+    perform set_config('app.current_tenant_id', part.tenant_id::text, true);
+
+    -- What is known already costs a look at the index, and neither triggers nor dead rows.
+    with sent as materialized (
+      select s.*
+      from jsonb_to_recordset(part.events) as s (
+        ordinal integer, event_id uuid, vendor text, external_id text, endpoint_id uuid, topic text, body_sha256 text,
+        payload jsonb, is_test boolean, is_handled boolean, correlation_id uuid)
+    ),
+    stored as (
+      insert into public.webhook_events (tenant_id, event_id, vendor, external_id, endpoint_id, topic, body_sha256, kept_sha256,
+                                         payload, is_test, is_handled, correlation_id)
+      select part.tenant_id, s.event_id, s.vendor, s.external_id, s.endpoint_id, s.topic, decode(s.body_sha256, 'hex'),
+             internal.hash_kept(s.topic, s.is_test, s.payload), s.payload, s.is_test, s.is_handled, s.correlation_id
+      from sent as s
+      left join lateral (
+        select e.event_id from public.webhook_events as e
+        where e.tenant_id = part.tenant_id and e.endpoint_id = s.endpoint_id and e.external_id = s.external_id
+        limit 1
+      ) as known on true
+      where known.event_id is null
+      order by s.endpoint_id, s.external_id, s.ordinal
+      on conflict (tenant_id, endpoint_id, external_id) do nothing
+      returning event_id
+    )
+    select array_agg(s.event_id),
+           array_agg(jsonb_build_object('job', 'webhooks.normalize_event', 'tenantId', part.tenant_id,
+                                        'correlationId', s.correlation_id, 'eventId', s.event_id))
+             filter (where s.is_handled and not s.is_test)
+    into stored_ids, jobs
+    from stored join sent as s on s.event_id = stored.event_id;
+    if jobs is not null then
+      perform internal.enqueue_jobs('webhook', jobs);
+    end if;
+    return query
+      select s.ordinal, case when s.is_handled and not s.is_test then 'accepted' else 'ignored' end, s.event_id
+      from jsonb_to_recordset(part.events) as s (ordinal integer, event_id uuid, is_test boolean, is_handled boolean)
+      where s.event_id = any (stored_ids);
+
+    -- A statement of its own sees what others have committed meanwhile.
+    if coalesce(cardinality(stored_ids), 0) < jsonb_array_length(part.events) then
+      for delivery in
+        select s.*,
+               known.event_id as known_id,
+               known.body_sha256 = decode(s.body_sha256, 'hex')
+                 or known.kept_sha256 = internal.hash_kept(s.topic, s.is_test, s.payload) as is_same
+        from jsonb_to_recordset(part.events) as s (
+          ordinal integer, event_id uuid, vendor text, external_id text, endpoint_id uuid, topic text, body_sha256 text,
+          payload jsonb, is_test boolean, correlation_id uuid)
+        cross join lateral (
+          select e.event_id, e.body_sha256, e.kept_sha256 from public.webhook_events as e
+          where e.tenant_id = part.tenant_id and e.endpoint_id = s.endpoint_id and e.external_id = s.external_id
+          limit 1
+        ) as known
+        where s.event_id <> all (coalesce(stored_ids, '{}'))
+        order by s.body_sha256, s.ordinal
+      loop
+        ordinal := delivery.ordinal;
+        if delivery.is_same then
+          result := 'duplicate';
+          receipt_id := delivery.known_id;
+        else
+          result := 'dead';
+          receipt_id := internal.record_dead_event(part.tenant_id, delivery.vendor, delivery.external_id,
+            delivery.endpoint_id, delivery.topic, 'conflict', 'same_id_other_body',
+            'This id was delivered before with another body.', decode(delivery.body_sha256, 'hex'), delivery.payload,
+            delivery.correlation_id);
+        end if;
+        return next;
+      end loop;
+    end if;
+  end loop;
+  perform set_config('app.current_tenant_id', '', true);
+end
+$function$;
+alter function internal.ingest_deliveries(jsonb) owner to skeldir_owner;
+grant execute on function internal.ingest_deliveries(jsonb) to app_ingest;
+
 CREATE OR REPLACE FUNCTION internal.ingest_webhook_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, body_hash bytea, event_payload jsonb, test boolean, handled boolean, correlation uuid)
  RETURNS TABLE(result text, receipt_id uuid)
  LANGUAGE plpgsql
@@ -1531,10 +2537,11 @@ declare
   new_id uuid;
   known record;
 begin
-  insert into public.webhook_events (tenant_id, vendor, external_id, endpoint_id, topic, body_sha256, payload, is_test,
-                                     is_handled, correlation_id)
-  values (for_tenant, from_vendor, delivery_id, at_endpoint, about_topic, body_hash, event_payload, test, handled, correlation)
-  on conflict (tenant_id, vendor, external_id) do nothing
+  insert into public.webhook_events (tenant_id, vendor, external_id, endpoint_id, topic, body_sha256, kept_sha256, payload,
+                                     is_test, is_handled, correlation_id)
+  values (for_tenant, from_vendor, delivery_id, at_endpoint, about_topic, body_hash,
+          internal.hash_kept(about_topic, test, event_payload), event_payload, test, handled, correlation)
+  on conflict (tenant_id, endpoint_id, external_id) do nothing
   returning event_id into new_id;
 
   if new_id is not null then
@@ -1546,10 +2553,12 @@ begin
     return;
   end if;
 
-  select e.event_id, e.body_sha256 into strict known
+  select e.event_id,
+         e.body_sha256 = body_hash or e.kept_sha256 = internal.hash_kept(about_topic, test, event_payload) as is_same
+  into strict known
   from public.webhook_events as e
-  where e.tenant_id = for_tenant and e.vendor = from_vendor and e.external_id = delivery_id;
-  if known.body_sha256 = body_hash then
+  where e.tenant_id = for_tenant and e.endpoint_id = at_endpoint and e.external_id = delivery_id;
+  if known.is_same then
     return query select 'duplicate', known.event_id;
   else
     return query select 'dead', internal.record_dead_event(for_tenant, from_vendor, delivery_id, at_endpoint, about_topic,
@@ -1584,6 +2593,22 @@ $function$;
 alter function internal.is_allowed_origin(text) owner to skeldir_control;
 grant execute on function internal.is_allowed_origin(text) to app_user;
 
+CREATE OR REPLACE FUNCTION internal.is_erased(for_tenant uuid, keys text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('erasure/' || for_tenant, 0));
+  -- Nearly no tenant has erased anything.
+  return exists (select from public.erased_orders as e where e.tenant_id = for_tenant)
+     and exists (select from public.erased_orders as e
+                 where e.tenant_id = for_tenant and e.order_key = any (internal.keys_of_orders(for_tenant, keys)));
+end
+$function$;
+alter function internal.is_erased(uuid,text[]) owner to skeldir_owner;
+grant execute on function internal.is_erased(uuid,text[]) to app_ingest;
+
 CREATE OR REPLACE PROCEDURE internal.isolate_by_tenant(IN target regclass, IN runtime_roles name[])
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1605,6 +2630,61 @@ begin
 end
 $procedure$;
 alter procedure internal.isolate_by_tenant(regclass,name[]) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.keys_of_orders(for_tenant uuid, keys text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(array_agg(distinct k.order_key), '{}')
+  from unnest(keys) as asked (order_key)
+  cross join lateral (
+    select array(
+      with recursive linked (order_key) as (
+        select asked.order_key
+        union
+        select other.order_key
+        from linked as l
+        cross join lateral (
+          select c.same_as as order_key from public.canonical_events as c
+          where c.tenant_id = for_tenant and c.order_key = l.order_key and c.same_as is not null
+          union all
+          select c.order_key from public.canonical_events as c
+          where c.tenant_id = for_tenant and c.same_as = l.order_key
+        ) as other
+      )
+      select l.order_key from linked as l limit 101
+    ) as keys
+  ) as joined
+  cross join lateral unnest(case when cardinality(joined.keys) > 100 then array[asked.order_key] else joined.keys end)
+    as k (order_key)
+$function$;
+alter function internal.keys_of_orders(uuid,text[]) owner to skeldir_owner;
+grant execute on function internal.keys_of_orders(uuid,text[]) to app_ingest, app_retention;
+
+CREATE OR REPLACE FUNCTION internal.learn_delivery_gap(for_tenant uuid, at_endpoint uuid, at timestamp with time zone)
+ RETURNS TABLE(gaps integer, p99_seconds double precision, longest_seconds double precision)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select count(d.seconds)::integer,
+         percentile_disc(0.99) within group (order by d.seconds),
+         max(d.seconds)
+  from (
+    select extract(epoch from m.minute - lag(m.minute) over (order by m.minute))::double precision as seconds
+    from (
+      select distinct date_trunc('minute', e.received_at) as minute
+      from public.webhook_events as e
+      where e.tenant_id = for_tenant and e.endpoint_id = at_endpoint
+        and e.received_at > at - interval '28 days' and e.received_at <= at
+        and e.external_id not like 'poll:%'
+    ) as m
+  ) as d
+$function$;
+alter function internal.learn_delivery_gap(uuid,uuid,timestamp with time zone) owner to skeldir_owner;
+grant execute on function internal.learn_delivery_gap(uuid,uuid,timestamp with time zone) to app_ingest;
 
 CREATE OR REPLACE FUNCTION internal.lease_permits(for_tenant uuid, of_policy text, wanted integer, usual_per_minute integer)
  RETURNS TABLE(granted integer, quota integer, full_in_us bigint)
@@ -1638,6 +2718,25 @@ end
 $function$;
 alter function internal.lease_permits(uuid,text,integer,integer) owner to skeldir_owner;
 grant execute on function internal.lease_permits(uuid,text,integer,integer) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.list_endpoint_orders(for_tenant uuid, at_endpoint uuid, after uuid, max_events integer)
+ RETURNS TABLE(keys text[], last_event uuid)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with page as (
+    select e.event_id from public.webhook_events as e
+    where e.tenant_id = for_tenant and e.endpoint_id = at_endpoint and (after is null or e.event_id > after)
+    order by e.event_id limit max_events
+  )
+  select coalesce((select array_agg(distinct f.order_key)
+                   from public.order_facts as f join page as p on p.event_id = f.event_id
+                   where f.tenant_id = for_tenant), '{}'),
+         (select p.event_id from page as p order by p.event_id desc limit 1)
+$function$;
+alter function internal.list_endpoint_orders(uuid,uuid,uuid,integer) owner to skeldir_owner;
+grant execute on function internal.list_endpoint_orders(uuid,uuid,uuid,integer) to app_retention;
 
 CREATE OR REPLACE FUNCTION internal.list_members(of_tenant uuid, at_time timestamp with time zone, after_email text, max_rows integer)
  RETURNS TABLE(user_id uuid, email text, role text, status text, invited_at timestamp with time zone, joined_at timestamp with time zone, invite_expires_at timestamp with time zone)
@@ -1681,6 +2780,35 @@ $function$;
 alter function internal.list_memberships_of(text) owner to skeldir_control;
 grant execute on function internal.list_memberships_of(text) to app_rw;
 
+CREATE OR REPLACE FUNCTION internal.list_polled_tenants()
+ RETURNS TABLE(tenant_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select distinct e.tenant_id
+  from public.webhook_endpoints as e
+  join public.poll_credentials as c on c.tenant_id = e.tenant_id and c.endpoint_id = e.endpoint_id
+  where e.deleted_at is null and e.mode = 'live'
+  order by e.tenant_id
+$function$;
+alter function internal.list_polled_tenants() owner to skeldir_control;
+grant execute on function internal.list_polled_tenants() to app_worker;
+
+CREATE OR REPLACE FUNCTION internal.list_quiet_tenants(quiet_since timestamp with time zone)
+ RETURNS TABLE(tenant_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select distinct e.tenant_id
+  from public.webhook_endpoints as e
+  where e.deleted_at is null and e.mode = 'live' and e.last_delivery_at < quiet_since
+  order by e.tenant_id
+$function$;
+alter function internal.list_quiet_tenants(timestamp with time zone) owner to skeldir_control;
+grant execute on function internal.list_quiet_tenants(timestamp with time zone) to app_worker;
+
 CREATE OR REPLACE PROCEDURE internal.make_append_only(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1692,6 +2820,78 @@ end
 $procedure$;
 alter procedure internal.make_append_only(regclass) owner to skeldir_owner;
 
+CREATE OR REPLACE PROCEDURE internal.make_erasable(IN target regclass, IN erasable text)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $procedure$
+begin
+  execute format('drop trigger append_only on %s', target);
+  -- Before the row is written, generated columns are not there yet.
+  execute format('create trigger append_only before update or delete on %s for each row execute function internal.refuse_change_but_erasure(%L%s)',
+                 target, erasable,
+                 (select string_agg(format(', %L', a.attname), '') from pg_catalog.pg_attribute as a
+                  where a.attrelid = target and a.attgenerated <> '' and not a.attisdropped));
+end
+$procedure$;
+alter procedure internal.make_erasable(regclass,text) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.offboard_tenant(for_tenant uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  counts jsonb := '{}';
+  gone integer;
+  target text;
+  one record;
+  people uuid[] := array(select m.user_id from public.memberships as m where m.tenant_id = for_tenant);
+begin
+  update public.tenants as t set offboarded_at = coalesce(t.offboarded_at, clock_timestamp()) where t.tenant_id = for_tenant;
+  for one in
+    update public.webhook_endpoints as e set version = e.version + 1, deleted_at = clock_timestamp()
+    where e.tenant_id = for_tenant and e.deleted_at is null
+    returning e.endpoint_id as id
+  loop
+    perform internal.publish_revocation(for_tenant, 'webhook_endpoint', one.id, 'none', null);
+  end loop;
+  for one in
+    update public.api_keys as k set revoked_at = clock_timestamp()
+    where k.tenant_id = for_tenant and k.revoked_at is null
+    returning k.key_id as id
+  loop
+    perform internal.publish_revocation(for_tenant, 'key', one.id, 'none', null);
+  end loop;
+  -- Those that refer to the keys come before them.
+  foreach target in array array[
+    'dead_event_bodies', 'webhook_secrets', 'poll_credentials', 'idempotency_keys', 'tenant_alert_targets', 'data_requests',
+    'sessions', 'member_invitations', 'memberships', 'token_cutoffs', 'tenant_keys'
+  ] loop
+    execute format('delete from public.%I as t where t.tenant_id = $1', target) using for_tenant;
+    get diagnostics gone = row_count;
+    counts := counts || jsonb_build_object(target, gone);
+  end loop;
+  counts := counts || jsonb_build_object('accounts', internal.remove_accounts_of_offboarded(people));
+  perform internal.record_erasure(for_tenant, 'tenant.offboarded', 'tenant', for_tenant::text, counts);
+  return counts;
+end
+$function$;
+alter function internal.offboard_tenant(uuid) owner to skeldir_owner;
+grant execute on function internal.offboard_tenant(uuid) to app_retention;
+
+CREATE OR REPLACE FUNCTION internal.plain_text(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select translate(internal.decode_percent(internal.decode_percent(content)),
+    U&'\00a0\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200a\202f\205f\3000\2010\2011\2012\2013\2014\2015\2212０１２３４５６７８９＠﹫＋﹢－．﹒。｡（）／％：',
+    '               -------0123456789@@++-....()/%:')
+$function$;
+alter function internal.plain_text(text) owner to skeldir_owner;
+grant execute on function internal.plain_text(text) to app_ingest, app_retention, app_rw, app_user, app_worker;
+
 CREATE OR REPLACE FUNCTION internal.publish_revocation(for_tenant uuid, kind text, thing uuid, new_standing text, cutoff timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1700,7 +2900,8 @@ CREATE OR REPLACE FUNCTION internal.publish_revocation(for_tenant uuid, kind tex
 AS $function$
 begin
   -- A null would make the subject of anybody, since concat_ws skips it: only the trigger on users ends accounts.
-  if thing is null or (pg_trigger_depth() = 0 and (for_tenant is null or kind not in ('session', 'member', 'key'))) then
+  if thing is null
+     or (pg_trigger_depth() = 0 and (for_tenant is null or kind not in ('session', 'member', 'key', 'webhook_endpoint'))) then
     raise exception 'a revocation names a tenant and what is revoked' using errcode = '22023';
   end if;
   if pg_trigger_depth() = 0
@@ -1719,7 +2920,7 @@ begin
 end
 $function$;
 alter function internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone) owner to skeldir_control;
-grant execute on function internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone) to app_rw, app_user;
+grant execute on function internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone) to app_retention, app_rw, app_user;
 
 CREATE OR REPLACE FUNCTION internal.read_revocations(since xid8)
  RETURNS TABLE(horizon xid8, subject bytea, standing text, not_before timestamp with time zone, kept bytea, recorded_at timestamp with time zone)
@@ -1769,7 +2970,7 @@ $function$;
 alter function internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[]) owner to skeldir_owner;
 grant execute on function internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[]) to app_user;
 
-CREATE OR REPLACE FUNCTION internal.record_dead_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, fault_class text, fault_code text, fault_detail text, body_hash bytea, event_payload jsonb, correlation uuid)
+CREATE OR REPLACE FUNCTION internal.record_dead_event(for_tenant uuid, from_vendor text, delivery_id text, at_endpoint uuid, about_topic text, fault_class text, fault_code text, fault_detail text, body_hash bytea, event_payload jsonb, correlation uuid, body_key_version integer DEFAULT NULL::integer, body_sealed bytea DEFAULT NULL::bytea)
  RETURNS uuid
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1787,12 +2988,64 @@ begin
     select d.dead_event_id into strict receipt
     from public.dead_events as d
     where d.tenant_id = for_tenant and d.vendor = from_vendor and d.body_sha256 = body_hash and d.code = fault_code;
+  elsif body_sealed is not null then
+    insert into public.dead_event_bodies (tenant_id, dead_event_id, key_version, sealed_body)
+    values (for_tenant, receipt, body_key_version, body_sealed);
   end if;
+  insert into public.dead_event_sightings as s (tenant_id, dead_event_id, last_correlation_id)
+  values (for_tenant, receipt, correlation)
+  on conflict (tenant_id, dead_event_id) do update
+    set seen = s.seen + 1, last_seen_at = greatest(s.last_seen_at, excluded.last_seen_at), last_correlation_id = excluded.last_correlation_id;
   return receipt;
 end
 $function$;
-alter function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid) owner to skeldir_owner;
-grant execute on function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid) to app_ingest;
+alter function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid,integer,bytea) owner to skeldir_owner;
+grant execute on function internal.record_dead_event(uuid,text,text,uuid,text,text,text,text,bytea,jsonb,uuid,integer,bytea) to app_ingest;
+
+CREATE OR REPLACE FUNCTION internal.record_erasure(for_tenant uuid, act text, kind text, thing text, counts jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  insert into public.audit_log (tenant_id, actor_kind, action, target_kind, target_id, correlation_id, changes)
+  values (for_tenant, case when current_setting('app.actor', true) = 'operator' then 'operator' else 'system' end, act, kind,
+          thing, current_setting('app.correlation_id')::uuid,
+          (select coalesce(jsonb_agg(jsonb_build_object('pointer', '/' || c.key, 'before', null, 'after', c.value::text)
+                                     order by c.key), '[]')
+           from jsonb_each(counts) as c))
+$function$;
+alter function internal.record_erasure(uuid,text,text,text,jsonb) owner to skeldir_owner;
+grant execute on function internal.record_erasure(uuid,text,text,text,jsonb) to app_retention;
+
+CREATE OR REPLACE FUNCTION internal.record_webhook_deliveries(of_tenants uuid[], of_endpoints uuid[], delivered_at timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  note record;
+begin
+  -- It leaves no context behind, so inside of a tenant's transaction the rest of that would see nothing.
+  if nullif(current_setting('app.current_tenant_id', true), '') is not null then
+    raise exception 'record_webhook_deliveries runs outside of a tenant' using errcode = '25001';
+  end if;
+  for note in
+    select n.tenant_id, n.endpoint_id, n.at
+    from unnest(of_tenants, of_endpoints, delivered_at) as n (tenant_id, endpoint_id, at)
+    order by n.tenant_id, n.endpoint_id
+  loop
+    perform set_config('app.current_tenant_id', note.tenant_id::text, true);
+    update public.webhook_endpoints as e
+    set last_delivery_at = note.at
+    where e.tenant_id = note.tenant_id
+      and e.endpoint_id = note.endpoint_id
+      and (e.last_delivery_at is null or e.last_delivery_at < note.at);
+  end loop;
+  perform set_config('app.current_tenant_id', '', true);
+end
+$function$;
+alter function internal.record_webhook_deliveries(uuid[],uuid[],timestamp with time zone[]) owner to skeldir_owner;
+grant execute on function internal.record_webhook_deliveries(uuid[],uuid[],timestamp with time zone[]) to app_user;
 
 CREATE OR REPLACE FUNCTION internal.refuse_change()
  RETURNS trigger
@@ -1806,13 +3059,57 @@ end
 $function$;
 alter function internal.refuse_change() owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.refuse_change_but_erasure()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  is_less boolean;
+begin
+  if current_user = 'app_retention' then
+    if tg_op = 'DELETE' and 'rows' = any (tg_argv) then
+      return old;
+    end if;
+    -- Fields are named inside of a branch of their own: a row of another table does not have them.
+    if tg_op = 'UPDATE' and to_jsonb(new) - tg_argv = to_jsonb(old) - tg_argv then
+      is_less := tg_table_name <> 'webhook_events' and (to_jsonb(new) -> tg_argv[0]) = 'null';
+      if tg_argv[0] = 'payload' then
+        is_less := is_less or new.payload = internal.without_identity(old.payload);
+      end if;
+      if is_less or (to_jsonb(new) -> tg_argv[0]) = (to_jsonb(old) -> tg_argv[0]) then
+        return new;
+      end if;
+    end if;
+  end if;
+  raise exception 'rows of % are never changed or deleted', tg_table_name
+    using errcode = '42501', hint = 'Write a new row that corrects the old one.';
+end
+$function$;
+alter function internal.refuse_change_but_erasure() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.refuse_offboarded()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if exists (select from public.tenants as t where t.tenant_id = new.tenant_id and t.offboarded_at is not null) then
+    raise exception 'the tenant was offboarded: it takes no new %', tg_table_name using errcode = '23514';
+  end if;
+  return new;
+end
+$function$;
+alter function internal.refuse_offboarded() owner to skeldir_owner;
+
 CREATE OR REPLACE FUNCTION internal.refuse_personal_data()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  finding text := internal.find_personal_data(to_jsonb(new));
+  -- Without arguments tg_argv is null, and so would be whatever is taken from.
+  finding text := internal.find_personal_data(case when tg_nargs > 0 then to_jsonb(new) - tg_argv else to_jsonb(new) end);
 begin
   if finding is not null then
     raise exception 'personal data refused in %: %', tg_table_name, finding using errcode = '23514';
@@ -1845,6 +3142,167 @@ begin
 end
 $function$;
 alter function internal.refuse_worker_context() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.remove_accounts_of_offboarded(people uuid[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  gone integer;
+begin
+  if not exists (
+    select from public.tenants as t
+    where t.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid and t.offboarded_at is not null
+  ) then
+    raise exception 'accounts go with the end of their tenant' using errcode = '42501';
+  end if;
+  delete from public.users as u
+  where u.user_id = any (people)
+    and not exists (select from public.memberships as m where m.user_id = u.user_id)
+    and not exists (select from public.sessions as s where s.user_id = u.user_id)
+    and not exists (select from public.member_invitations as i where i.email = u.email);
+  get diagnostics gone = row_count;
+  return gone;
+end
+$function$;
+alter function internal.remove_accounts_of_offboarded(uuid[]) owner to skeldir_control;
+grant execute on function internal.remove_accounts_of_offboarded(uuid[]) to app_retention;
+
+CREATE OR REPLACE FUNCTION internal.remove_expired(for_tenant uuid, run uuid, of_item text, cutoff timestamp with time zone, max_rows integer, after_at timestamp with time zone, after_id uuid)
+ RETURNS TABLE(seen integer, gone integer, last_at timestamp with time zone, last_id uuid)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  case of_item
+    when 'touchpoints' then
+      delete from public.touchpoints as t using (
+        select d.origin, d.external_id from public.touchpoints as d
+        where d.tenant_id = for_tenant and d.occurred_at < cutoff
+        order by d.occurred_at limit max_rows
+      ) as due
+      where t.tenant_id = for_tenant and t.origin = due.origin and t.external_id = due.external_id;
+    when 'order_facts' then
+      update public.order_facts as f set identity = null from (
+        select d.order_key, d.fact_id from public.order_facts as d
+        where d.tenant_id = for_tenant and d.identity is not null and d.ordered_at < cutoff
+        order by d.ordered_at limit max_rows for update skip locked
+      ) as due
+      where f.tenant_id = for_tenant and f.order_key = due.order_key and f.fact_id = due.fact_id;
+    when 'conversions' then
+      update public.conversions as c set identity = null from (
+        select d.event_id from public.conversions as d
+        where d.tenant_id = for_tenant and d.identity is not null and d.occurred_at < cutoff
+        order by d.occurred_at limit max_rows for update skip locked
+      ) as due
+      where c.tenant_id = for_tenant and c.event_id = due.event_id;
+    when 'webhook_events' then
+      with page as (
+        select d.event_id, d.received_at from public.webhook_events as d
+        where d.tenant_id = for_tenant and d.received_at < cutoff and d.received_at > '-infinity'
+          and (d.received_at, d.event_id) > (coalesce(after_at, (select max(r.cutoff) from public.retention_runs as r
+                                                                 where r.tenant_id = for_tenant and r.item = 'webhook_events'
+                                                                   and r.finished_at is not null and r.run_id <> run), '-infinity'),
+                                             coalesce(after_id, '00000000-0000-0000-0000-000000000000'))
+        order by d.received_at, d.event_id limit max_rows
+      ),
+      redacted as (
+        update public.webhook_events as e set payload = internal.without_identity(e.payload)
+        from page as p
+        where e.tenant_id = for_tenant and e.event_id = p.event_id and internal.has_identity(e.payload)
+        returning e.event_id
+      )
+      select (select count(*) from page), (select count(*) from redacted), p.received_at, p.event_id
+      into seen, gone, last_at, last_id
+      from (select) as one
+      left join (select received_at, event_id from page order by received_at desc, event_id desc limit 1) as p on true;
+    when 'dead_events' then
+      update public.dead_events as e set payload = null from (
+        select d.dead_event_id from public.dead_events as d
+        where d.tenant_id = for_tenant and d.payload is not null and d.received_at < cutoff
+        order by d.received_at limit max_rows for update skip locked
+      ) as due
+      where e.tenant_id = for_tenant and e.dead_event_id = due.dead_event_id;
+    when 'dead_event_bodies' then
+      delete from public.dead_event_bodies as b using (
+        select d.dead_event_id from public.dead_event_bodies as d
+        where d.tenant_id = for_tenant and d.created_at < cutoff order by d.created_at limit max_rows
+      ) as due
+      where b.tenant_id = for_tenant and b.dead_event_id = due.dead_event_id;
+    when 'idempotency_keys' then
+      delete from public.idempotency_keys as k using (
+        select d.key_hash from public.idempotency_keys as d
+        where d.tenant_id = for_tenant and d.expires_at < cutoff order by d.expires_at limit max_rows
+      ) as due
+      where k.tenant_id = for_tenant and k.key_hash = due.key_hash;
+    when 'sessions' then
+      delete from public.sessions as s using (
+        select d.session_id from public.sessions as d
+        where d.tenant_id = for_tenant and least(d.ended_at, d.expires_at) < cutoff limit max_rows
+      ) as due
+      where s.tenant_id = for_tenant and s.session_id = due.session_id;
+    when 'member_invitations' then
+      delete from public.member_invitations as i using (
+        select d.user_id from public.member_invitations as d
+        where d.tenant_id = for_tenant and d.expires_at < cutoff limit max_rows
+      ) as due
+      where i.tenant_id = for_tenant and i.user_id = due.user_id;
+    when 'webhook_secrets' then
+      delete from public.webhook_secrets as s using (
+        select d.endpoint_id, d.secret_id from public.webhook_secrets as d
+        where d.tenant_id = for_tenant and d.not_after < cutoff limit max_rows
+      ) as due
+      where s.tenant_id = for_tenant and s.endpoint_id = due.endpoint_id and s.secret_id = due.secret_id;
+    when 'data_requests' then
+      delete from public.data_requests as r using (
+        select d.request_id from public.data_requests as d
+        where d.tenant_id = for_tenant and d.expires_at < cutoff limit max_rows
+      ) as due
+      where r.tenant_id = for_tenant and r.request_id = due.request_id;
+    else
+      raise exception 'nothing is known of %', of_item using errcode = '22023';
+  end case;
+  if of_item <> 'webhook_events' then
+    get diagnostics gone = row_count;
+    seen := gone;
+  end if;
+  update public.retention_runs as r
+  set removed = r.removed + gone,
+      looked_at = greatest(r.looked_at, r.removed + gone),
+      finished_at = case when seen < max_rows then clock_timestamp() end
+  where r.tenant_id = for_tenant and r.run_id = run and r.item = of_item;
+  if not found then
+    raise exception 'there is no run % of %', run, of_item using errcode = '22023';
+  end if;
+  return next;
+end
+$function$;
+alter function internal.remove_expired(uuid,uuid,text,timestamp with time zone,integer,timestamp with time zone,uuid) owner to skeldir_owner;
+grant execute on function internal.remove_expired(uuid,uuid,text,timestamp with time zone,integer,timestamp with time zone,uuid) to app_retention;
+
+CREATE OR REPLACE FUNCTION internal.remove_expired_everywhere(at timestamp with time zone, is_dry boolean)
+ RETURNS TABLE(item text, looked_at bigint, removed bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query select 'login_attempts', count(*), count(*) filter (where a.failed_at < at - interval '1 day')
+               from internal.login_attempts as a;
+  return query select 'address_limits', count(*), count(*) filter (where a.full_at < at) from internal.address_limits as a;
+  return query select 'token_revocations', count(*), count(*) filter (where r.recorded_at < at - interval '1 hour')
+               from internal.token_revocations as r;
+  if not is_dry then
+    delete from internal.login_attempts as a where a.failed_at < at - interval '1 day';
+    delete from internal.address_limits as a where a.full_at < at;
+    delete from internal.token_revocations as r where r.recorded_at < at - interval '1 hour';
+  end if;
+end
+$function$;
+alter function internal.remove_expired_everywhere(timestamp with time zone,boolean) owner to skeldir_control;
+grant execute on function internal.remove_expired_everywhere(timestamp with time zone,boolean) to app_retention;
 
 CREATE OR REPLACE FUNCTION internal.restore_member(for_tenant uuid, who uuid, member_role text)
  RETURNS void
@@ -1904,6 +3362,69 @@ end
 $function$;
 alter function internal.revoke_by_membership() owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.search_personal_data(document jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  with recursive nodes(key, value) as (
+    select null::text, document
+    union all
+    select child.key, child.value
+    from nodes
+    cross join lateral (
+      select e.key, e.value from jsonb_each(case when jsonb_typeof(nodes.value) = 'object' then nodes.value end) as e
+      union all
+      select null, a.value from jsonb_array_elements(case when jsonb_typeof(nodes.value) = 'array' then nodes.value end) as a
+    ) as child
+  ),
+  texts as (
+    select lower(regexp_replace(n.key, '[^A-Za-z0-9]', '', 'g') collate "C") as folded,
+           case when t.sent ~ '[%\u00a0\u2000-\u200a\u202f\u205f\u3000\u2010-\u2015\u2212０-９＠﹫＋﹢－．﹒。｡（）／％：]'
+                then internal.plain_text(t.sent) else t.sent end collate "C" as content
+    from nodes as n
+    -- A line feed is part of nothing that is looked for: name and text are two texts.
+    cross join lateral (
+      select concat_ws(chr(10), n.key, case when jsonb_typeof(n.value) = 'string' then n.value #>> '{}' end) as sent
+    ) as t
+  ),
+  findings as (
+    select folded,
+           case
+             when content ~ '@|%40' and content ~ '[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000@<>"](@|%40)[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000@<>"]{1,255}\.(?!(png|jpe?g|gif|webp|svg|avif)(?![0-9A-Za-z]))[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000@<>".]{2}' then 'an e-mail address'
+             when content ~ '(?<![0-9A-Za-z])(\+|%2[Bb])(1[ ()./-]{0,2}[2-9]([ ()./-]{0,2}[0-9]){9}|[2-9]([ ()./-]{0,2}[0-9]){8,14})(?![0-9])' then 'a telephone number'
+             when content ~ '(?<![0-9A-Za-z_./-])(\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[0-9]{3}[-. ][0-9]{4}(?![0-9A-Za-z_-])' then 'a telephone number'
+             when content ~ '(?<![0-9A-Za-z_./-])(\(0[0-9]{1,4}\) ?|0[0-9]{2,4}[ /-])[0-9]([ /-]?[0-9]){5,8}(?![0-9A-Za-z_-])' then 'a telephone number'
+             when content ~ '(?<![0-9A-Za-z_./-])0[1-9]([ .-][0-9]{2}){4}(?![0-9A-Za-z_-])' then 'a telephone number'
+             when content ~ '(?<![0-9A-Za-z.])((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9]|\.[0-9])' then 'an IP address'
+             when content ~ '(?<![0-9A-Za-z_:])([0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4}){7}|([0-9A-Fa-f]{1,4}:){1,7}:([0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4}){0,6})?)(?![0-9A-Za-z_:])' then 'an IP address'
+           end as looks_like
+    from texts
+  )
+  select case when looks_like is not null then 'a text that looks like ' || looks_like else 'member ' || folded end
+  from findings
+  where looks_like is not null
+     or folded = any (array[
+          'firstname', 'lastname', 'fullname', 'givenname', 'surname', 'customername', 'cardholdername',
+          'creditcardname', 'dateofbirth', 'dob', 'birthdate', 'ssn', 'socialsecuritynumber', 'taxid', 'passport',
+          'email', 'emailaddress', 'contactemail', 'customeremail', 'payeremail', 'receiptemail', 'instructionsemail',
+          'phone', 'phonenumber', 'customerphone', 'contactphone', 'address', 'address1', 'address2', 'streetaddress',
+          'line1', 'line2', 'postalcode', 'zip', 'zipcode', 'latitude', 'longitude',
+          'billingaddress', 'shippingaddress', 'customeraddress', 'defaultaddress', 'billingdetails',
+          'customerdetails', 'customershipping', 'clientdetails', 'paymentdetails', 'paymentmethoddetails',
+          'billing', 'shipping', 'payer', 'payerinfo', 'subscriber', 'paymentsource',
+          'noteattributes', 'customernote', 'notetopayer', 'vendorpayload',
+          'ip', 'ipaddress', 'browserip', 'customeripaddress', 'useragent', 'customeruseragent', 'sessionhash',
+          'devicefingerprint',
+          'cardnumber', 'creditcardnumber', 'last4', 'expmonth', 'expyear', 'fingerprint', 'iban',
+          'orderstatusurl', 'receipturl', 'paymenturl', 'hostedinvoiceurl', 'carttoken', 'checkouttoken',
+          'abandonedcheckouturl', 'clientsecret'])
+  limit 1
+$function$;
+alter function internal.search_personal_data(jsonb) owner to skeldir_owner;
+grant execute on function internal.search_personal_data(jsonb) to app_ingest, app_retention, app_rw, app_user, app_worker;
+
 CREATE OR REPLACE FUNCTION internal.withdraw_attempt(address bytea, account bytea, attempted_at timestamp with time zone, blocked timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1931,6 +3452,17 @@ end
 $function$;
 alter function internal.withdraw_attempt(bytea,bytea,timestamp with time zone,timestamp with time zone) owner to skeldir_control;
 grant execute on function internal.withdraw_attempt(bytea,bytea,timestamp with time zone,timestamp with time zone) to app_user;
+
+CREATE OR REPLACE FUNCTION internal.without_identity(payload jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select regexp_replace((payload - 'attribution')::text, '"id1\.[0-9a-f]{64}"', '"id0"', 'g')::jsonb
+$function$;
+alter function internal.without_identity(jsonb) owner to skeldir_owner;
+grant execute on function internal.without_identity(jsonb) to app_ingest, app_retention;
 
 -- default privileges of skeldir_control on functions: execute to skeldir_control
 -- default privileges of skeldir_owner on functions: execute to skeldir_owner

@@ -20,6 +20,7 @@ const SIGNATURES: Record<string, RegExp> = {
 }
 /** What WooCommerce sends unsigned before it activates a webhook, to the address of the webhook only. */
 const WOOCOMMERCE_PING = /^webhook_id=\d{1,20}$/
+const FORM = /^application\/x-www-form-urlencoded(?:$|\s*;)/i
 /** RFC 6750 section 2.1, and the bound that the server sets. */
 const BEARER = /^Bearer [A-Za-z0-9._~+/-]{1,4096}$/i
 const KEY = /^[\x21-\x7e]{1,512}$/
@@ -48,8 +49,9 @@ function createAuthenticator(name: string, scheme: SecurityScheme, scopes: strin
       // A signature is over the bytes, so one that is too large is 413 before anything is known of it.
       const body = await request.readBody()
       if (signature.test(read(request, scheme))) return delivery
-      const isPing = name === 'woocommerceSignature' && request.path.includes('/in/')
-      return isPing && WOOCOMMERCE_PING.test(body.toString('latin1')) ? delivery : null
+      const mayPing = name === 'woocommerceSignature' && request.path.includes('/in/')
+      const isForm = FORM.test(request.headers['content-type'] ?? '')
+      return mayPing && isForm && WOOCOMMERCE_PING.test(body.toString('latin1')) ? delivery : null
     }
   }
   if (scheme.type === 'http')

@@ -15,6 +15,10 @@ const checks: { name: string; command: [string, ...string[]] }[] = [
     command: [node, 'node_modules/typescript7/bin/tsc', '--noEmit', '-p', 'src/console'],
   },
   {
+    name: 'types of the snippet',
+    command: [node, 'node_modules/typescript7/bin/tsc', '--noEmit', '-p', 'src/events/snippet'],
+  },
+  {
     name: 'lint and format',
     command: [node, 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
   },

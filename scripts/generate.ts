@@ -18,7 +18,7 @@ import { GenerateError } from './generate/findings.ts'
 const HELP = `Usage: npm run generate -- [options]
 
 Bundles the documents of api-contracts/ and writes types, the operation table, the problem table and the validators;
-bundles the console; renders the pages of the documentation; migrates an empty database and writes its row types and its
+compiles the field maps of the vendors; bundles the console and /collect.js; renders the pages of the documentation; migrates an empty database and writes its row types and its
 schema. What did not change is not made again.
 
   --check          write nothing; end with 1 and list the files that would change
@@ -55,7 +55,7 @@ export interface GenerateResult {
 type Files = Map<string, string>
 
 interface Step {
-  name: 'contract' | 'console' | 'docs' | 'database'
+  name: 'contract' | 'field-maps' | 'console' | 'snippet' | 'docs' | 'database'
   inputs: string[]
   packages: string[]
   /** Files and folders; what is found in a folder and was not made now is removed. */
@@ -82,12 +82,31 @@ const STEPS: Step[] = [
     make: (root) => makeContract(root),
   },
   {
+    name: 'field-maps',
+    inputs: [
+      'api-contracts/governance',
+      'scripts/generate/field-maps.ts',
+      'scripts/contracts/governance/data.ts',
+      'src/webhooks/normalize/path.ts',
+    ],
+    packages: ['yaml'],
+    outputs: ['generated/field-maps.ts'],
+    make: async (root) => (await import('./generate/field-maps.ts')).makeFieldMaps(root),
+  },
+  {
     // After the contract: the bundle holds a part of the client that that step has written.
     name: 'console',
     inputs: ['src/console', 'src/money.ts', 'generated/client', 'scripts/generate/console.ts', 'tsconfig.json'],
     packages: ['vite', 'rolldown', 'lightningcss', 'preact'],
     outputs: ['generated/console'],
     make: async (root) => (await import('./generate/console.ts')).makeConsole(root),
+  },
+  {
+    name: 'snippet',
+    inputs: ['src/events/snippet', 'scripts/generate/snippet.ts', 'tsconfig.json'],
+    packages: ['vite', 'rolldown'],
+    outputs: ['generated/snippet'],
+    make: async (root) => (await import('./generate/snippet.ts')).makeSnippet(root),
   },
   {
     // After the contract: the pages are rendered from what that step has written.

@@ -25,6 +25,7 @@ test('one URL and one key are enough; the rest has defaults', () => {
       app_ingest: 'postgres://app_ingest:p%40ss@db.test:5433/skel?sslmode=require',
       app_worker: 'postgres://app_worker:p%40ss@db.test:5433/skel?sslmode=require',
       app_rw: 'postgres://app_rw:p%40ss@db.test:5433/skel?sslmode=require',
+      app_retention: 'postgres://app_retention:p%40ss@db.test:5433/skel?sslmode=require',
     },
     masterKeys: [Buffer.alloc(32, 7)],
     host: '127.0.0.1',
@@ -35,6 +36,8 @@ test('one URL and one key are enough; the rest has defaults', () => {
     accessTokenSeconds: 900,
     tokenRealm: { issuer: 'skeldir', audience: 'skeldir-api' },
     trustedProxies: [],
+    ingest: { maxWaiting: 1_000, maxWaitMs: 2_000 },
+    paypalTestCertificates: null,
   })
   expect(Object.isFrozen(config)).toBe(true)
 })

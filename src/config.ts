@@ -6,7 +6,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export interface Config {
   /** One URL per runtime role: the same server, another login. */
-  databaseUrls: Record<'app_rw' | 'app_user' | 'app_worker' | 'app_ingest', string>
+  databaseUrls: Record<'app_rw' | 'app_user' | 'app_worker' | 'app_ingest' | 'app_retention', string>
   /** 32 bytes each, newest first. */
   masterKeys: readonly Buffer[]
   host: string
@@ -22,6 +22,15 @@ export interface Config {
   tokenRealm: { issuer: string; audience: string }
   /** Networks in CIDR form, or single addresses, whose word about the client's address is taken. */
   trustedProxies: readonly string[]
+  /** What one process takes on at once of what is to be stored; whatever is beyond it is answered 503. */
+  ingest: {
+    /** Requests that have no answer yet. */
+    maxWaiting: number
+    /** Milliseconds until a delivery is written. */
+    maxWaitMs: number
+  }
+  /** PEM file with certificates that PayPal endpoints in test mode take beside PayPal's own; null where there is none. */
+  paypalTestCertificates: string | null
 }
 
 /** Lists every fault of the configuration at once. */
@@ -71,6 +80,11 @@ export const settings = {
     secret: 'password',
     effective: ({ databaseUrls }) => databaseUrls.app_rw || undefined,
   },
+  RETENTION_DATABASE_URL: {
+    meaning: 'as app_retention, for workers and `skeldir admin` (default: DATABASE_URL with that user)',
+    secret: 'password',
+    effective: ({ databaseUrls }) => databaseUrls.app_retention || undefined,
+  },
   MIGRATION_DATABASE_URL: {
     meaning: 'as skeldir_migrator, for `skeldir migrate`',
     secret: 'password',
@@ -104,6 +118,21 @@ export const settings = {
   SKELDIR_TOKEN_AUDIENCE: {
     meaning: '`aud` of access tokens: 1 to 255 visible characters (default skeldir-api)',
     effective: ({ tokenRealm }) => tokenRealm.audience,
+  },
+  SKELDIR_INGEST_MAX_WAITING: {
+    meaning:
+      'deliveries and events that may wait in one process; beyond, answers are 503 (default 1000, from 1 to 10000)',
+    effective: ({ ingest }) => String(ingest.maxWaiting),
+  },
+  SKELDIR_INGEST_MAX_WAIT_MS: {
+    meaning:
+      'milliseconds that a delivery may wait to be written before it is answered 503 (default 2000, from 100 to 60000)',
+    effective: ({ ingest }) => String(ingest.maxWaitMs),
+  },
+  SKELDIR_PAYPAL_TEST_CERTIFICATES: {
+    meaning:
+      "PEM file with certificates, of a simulator say, that PayPal endpoints in test mode take beside PayPal's (default none)",
+    effective: ({ paypalTestCertificates }) => paypalTestCertificates ?? 'none',
   },
   LOG_LEVEL: {
     meaning: 'trace, debug, info, warn, error, fatal or silent (default info)',
@@ -149,6 +178,7 @@ export function readSettings(env: Environment): { config: Readonly<Config>; faul
       app_ingest: roleUrl('INGEST_DATABASE_URL', 'app_ingest'),
       app_worker: roleUrl('WORKER_DATABASE_URL', 'app_worker'),
       app_rw: roleUrl('ADMIN_DATABASE_URL', 'app_rw'),
+      app_retention: roleUrl('RETENTION_DATABASE_URL', 'app_retention'),
     },
     masterKeys: readMasterKeys(env, faults),
     host,
@@ -162,6 +192,11 @@ export function readSettings(env: Environment): { config: Readonly<Config>; faul
       audience: readName(env, 'SKELDIR_TOKEN_AUDIENCE', 'skeldir-api', faults),
     },
     trustedProxies: readNetworks(env, 'SKELDIR_TRUSTED_PROXIES', faults),
+    ingest: {
+      maxWaiting: readInteger(env, 'SKELDIR_INGEST_MAX_WAITING', 1_000, 1, 10_000, faults),
+      maxWaitMs: readInteger(env, 'SKELDIR_INGEST_MAX_WAIT_MS', 2_000, 100, 60_000, faults),
+    },
+    paypalTestCertificates: readFileName(env.SKELDIR_PAYPAL_TEST_CERTIFICATES),
   }
   return { config: Object.freeze(config), faults }
 }
@@ -230,6 +265,10 @@ function readNetworks(env: Environment, name: string, faults: string[]): string[
       faults.push(`${name}: ${JSON.stringify(network)} is neither an address nor a network such as 10.0.0.0/8`)
   }
   return networks
+}
+
+function readFileName(text: string | undefined): string | null {
+  return !text || text === 'none' ? null : text
 }
 
 function isNetwork(text: string): boolean {

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { Database } from './db/connect.ts'
@@ -5,7 +6,7 @@ import type { Tx } from './db/tenant.ts'
 import type { KeyRing } from './secrets/keyring.ts'
 
 export type Role = 'viewer' | 'manager' | 'admin'
-export type Vendor = 'stripe' | 'shopify'
+export type Vendor = 'shopify' | 'stripe' | 'paypal' | 'woocommerce'
 
 /** Who is calling, as proven by a security scheme of the contract. */
 export type Principal =
@@ -24,11 +25,11 @@ export type Principal =
     }
 
 /** Something that a credential speaks for, and that can be revoked. */
-export type RevocableKind = 'session' | 'member' | 'account' | 'key'
+export type RevocableKind = 'session' | 'member' | 'account' | 'key' | 'webhook_endpoint'
 
 /** What a credential of the subject must not be; of both, whatever is not null holds. */
 export interface Revocation {
-  /** The only standing that a credential may still claim: a member's role, `active` for the others. */
+  /** The only standing that a credential may still claim: a member's role, an endpoint's version, `active` for most others. */
   standing: string | null
   /** Credentials of sessions opened until then are refused, but for those of the session whose subject is `kept`. */
   notBefore: Date | null
@@ -55,6 +56,22 @@ export interface VerifiedCache<T> {
   delete(hash: string): void
 }
 
+/** The endpoint that a delivery came to. */
+export interface CertificateAsker {
+  endpointId: string
+  mode: 'live' | 'test'
+}
+
+/** The certificates that PayPal signs deliveries with. */
+export interface PaypalCertificates {
+  /**
+   * The keys that a signature may be checked with whose delivery names the certificate at `url`: trusted at `now`, and
+   * bound to PayPal's environment for the mode (test: its sandbox). Empty when there is none. For null, which is no
+   * endpoint, nothing is fetched. Throws `service_unavailable` when the certificate cannot be fetched at the moment.
+   */
+  find(url: string | undefined, asker: CertificateAsker | null, now: Date): Promise<readonly KeyObject[]>
+}
+
 /** The process: what lives as long as it does. Built once in `main`; tests build their own. */
 export interface AppContext {
   config: Config
@@ -66,6 +83,8 @@ export interface AppContext {
     main: Database
     /** `app_ingest`: the only role that writes events, dead events and the ledger. */
     ingest: Database
+    /** `app_retention`, which removes and redacts: workers and `skeldir admin` only. */
+    retention?: Database
   }
   keys: KeyRing
   revocations: Revocations
@@ -76,6 +95,11 @@ export interface AppContext {
   /** Of API keys that this process has never seen. */
   keyLookUps: KeyLookUps
   keyUses: KeyUses
+  /** Webhook endpoints that were looked up. */
+  verifiedEndpoints: VerifiedCache<VerifiedEndpoint>
+  deliveryTimes: DeliveryTimes
+  deliveries: DeliveryStore
+  paypalCertificates: PaypalCertificates
 }
 
 export interface VerifiedKey {
@@ -97,6 +121,57 @@ export interface KeyUses {
   note(tenantId: string, keyId: string, at: Date): void
 }
 
+/** A webhook endpoint as it was looked up, with its secrets in clear. */
+export interface VerifiedEndpoint {
+  tenantId: string
+  endpointId: string
+  mode: 'live' | 'test'
+  shopDomain: string | null
+  secrets: readonly { secret: string; notAfter: Date | null }[]
+  /** Keyed hash of a visitor id, in hex. */
+  identityOf: (visitorId: string) => string
+  /** Keyed hash of a click id. */
+  hashClickId: (name: string, value: string) => Buffer
+  version: number
+  /** When the look-up began, by `performance.now()`. */
+  verifiedMs: number
+  /** Subject of its revocations. */
+  subject: string
+}
+
+/** Remembers when endpoints took their last delivery, and writes it down in its own time. */
+export interface DeliveryTimes {
+  note(tenantId: string, endpointId: string, at: Date): void
+}
+
+/** A signed delivery that was read and stripped. */
+export interface NewDelivery {
+  tenantId: string
+  vendor: Vendor
+  /** The vendor's own id. */
+  externalId: string
+  endpointId: string
+  topic: string
+  bodySha256: Buffer
+  /** What is kept of the body. */
+  payload: object
+  isTest: boolean
+  /** Whether it says anything that is entered. */
+  isHandled: boolean
+  correlationId: string
+  /** Bytes of the body. */
+  size: number
+}
+
+/** Stores deliveries with their jobs; several that come at once share a transaction, whosever they are. */
+export interface DeliveryStore {
+  /**
+   * Resolves after the commit. `ignored`: stored, and nothing to enter. `dead`: its id was stored before with another body.
+   * Throws `service_unavailable` when it had to wait too long, and the database's error when it holds what cannot be stored.
+   */
+  store(delivery: NewDelivery): Promise<{ result: 'accepted' | 'ignored' | 'duplicate' | 'dead'; receiptId: string }>
+}
+
 export interface VerifiedToken {
   principal: Extract<Principal, { kind: 'user' }>
   /** When its session was. */
@@ -115,6 +190,29 @@ export interface RequestContext extends AppContext {
   clientAddress: string | null
   /** As the request says; absent in jobs and commands. Personal data. */
   userAgent?: string | undefined
+  /** Of the server; absent in jobs and commands, and where nothing is counted. */
+  permits?: Permits | undefined
+  /** Of the server; absent where there is a place for everything. */
+  admission?: Admission | undefined
+}
+
+/** How much of what is to be stored one process takes on at a time. */
+export interface Admission {
+  /**
+   * Takes a place for a request whose body has `bytes`; the function that is returned gives it back. Throws
+   * `service_unavailable` when there is none.
+   */
+  enter(bytes: number): () => void
+}
+
+/** For operations that find out by themselves whose they are; the server counts all others. */
+export interface Permits {
+  /** Takes one permit of the tenant's quota. Null where it has one, or else seconds until it does, from 1 to 3,600. */
+  take(ctx: RequestContext, tenantId: string, policy: 'collect'): PermitAnswer | Promise<PermitAnswer>
+}
+
+export interface PermitAnswer {
+  retryAfterS: number | null
 }
 
 /** One unit of work for one tenant; HTTP and worker both build it, and nobody below can tell which did. */

@@ -62,6 +62,11 @@ const MAX_WIRE_AMOUNT = BigInt(Number.MAX_SAFE_INTEGER)
 const MAX_DECIMAL_LENGTH = 64
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/
 
+/** Whether this is a code of ISO 4217 that we know. */
+export function isCurrency(code: string): boolean {
+  return EXPONENTS.has(code)
+}
+
 /** Decimals of the currency's minor unit, 0 to 4. Throws MoneyError `unknown_currency`. */
 export function exponentOf(currency: string): number {
   const exponent = EXPONENTS.get(currency)

@@ -591,7 +591,7 @@ export interface paths {
         };
         /**
          * Deliveries that could not be used
-         * @description Lists verified deliveries that could not be turned into facts, the newest first. Nothing of the sort is dropped: it is mended and replayed, or closed with a reason. For managers.
+         * @description Lists verified deliveries that could not be turned into facts, the newest first. Nothing of the sort is dropped or sampled: it is mended and replayed, or closed with a reason. The same body with the same fault is one dead event, however often it comes; `seen` counts it. For managers.
          */
         get: operations["listDeadEvents"];
         put?: never;
@@ -633,7 +633,7 @@ export interface paths {
         put?: never;
         /**
          * Close a dead event
-         * @description Closes a pending dead event without a replay: `resolved` where it was mended by other means, `abandoned` where it is given up. It stays in the list, with the reason. One that is closed already, or that a replay is at work on, is answered 409. For managers.
+         * @description Closes a pending dead event without a replay: `resolved` where it was mended by other means, `abandoned` where it is given up. It stays in the list, with the reason, and no replay takes it any more; a repeat of the delivery is counted and does not open it again. One that is closed already, or that a replay is at work on, is answered 409. For managers.
          */
         post: operations["resolveDeadEvent"];
         delete?: never;
@@ -653,7 +653,7 @@ export interface paths {
         put?: never;
         /**
          * Try dead events again
-         * @description Reads the kept fields of the pending dead events that fit the filter once more, with the rules of today: those that now fit become events and count once, as if they had just arrived; the others stay dead. `dry_run: true` changes nothing and says what a run would do to revenue, for each currency. A run goes on in the background; `Location` lists what it took. At most 10,000 dead events at a time, the oldest first. For managers.
+         * @description Reads the kept fields of the pending dead events that fit the filter once more, with the field maps of today and the repairs that are known for their fault: those that now fit become events and count once, as if they had just arrived; the others stay dead, and can be replayed again. A delivery whose id came with another body before is never taken twice: the first one stands, and such a conflict is closed by hand once both were compared. `dry_run: true` changes nothing and says what a run would do to revenue, for each currency; one at a time for each tenant, and one that would take longer than 20 seconds is refused. A run goes on in the background; `Location` lists what it took. At most 10,000 dead events at a time, the oldest first. For managers.
          */
         post: operations["replayDeadEvents"];
         delete?: never;
@@ -713,7 +713,7 @@ export interface paths {
         put?: never;
         /**
          * Record touchpoints from the browser
-         * @description Stores what a web page of the tenant saw of one visitor: up to 50 touchpoints, each judged by itself as in `ingestTouchpoints`. The channel follows from the page's URL and the referrer by the tenant's channel rules; then both are dropped, and only campaign fields and the kind of click id remain. The credential is the publishable key in the body, and nowhere else, because `navigator.sendBeacon` sends no headers of its own: pass it the JSON as a string, which goes out as `text/plain;charset=UTF-8` without a preflight; `fetch` may also send `application/json`, with one. `Origin` must be one of the tenant's allowed origins and is then named in `Access-Control-Allow-Origin`; credentials are not allowed, since no cookie is read. An unknown, expired or revoked key, or one without the scope `events:collect`, is answered 401. Public, and throttled by key and by address.
+         * @description Stores what a web page of the tenant saw of one visitor: up to 50 touchpoints, each judged by itself. The channel follows from the page's URL and the referrer by the tenant's channel rules; then both are dropped, and only campaign fields remain, with the kind of click id and a keyed hash of its value. A page that was reached from the tenant's own site or from a payment page, without campaign fields, begins no touch and is rejected as `not_a_touch`. Browsers send `Sec-GPC` or `DNT` for people who do not want to be followed: their touches are stored without any link to each other, to a visitor or to an order. Touches may be 7 days old, and their times are corrected by `sent_at` where the browser's clock is off by more than a minute. The same `event_id` again is a `duplicate`, and with other content a `conflict`. The credential is the publishable key in the body, and nowhere else, because `navigator.sendBeacon` sends no headers of its own: pass it the JSON as a string, which goes out as `text/plain;charset=UTF-8` without a preflight; `fetch` may also send `application/json`, with one. `Origin` must be one of the tenant's allowed origins and is then named in `Access-Control-Allow-Origin`; credentials are not allowed, since no cookie is read. An unknown, expired or revoked key, or one without the scope `events:collect`, is answered 401. Public, and throttled by address and by the key's tenant. `/collect.js` is the script that calls this.
          */
         post: operations["collectBrowserTouchpoints"];
         delete?: never;
@@ -733,7 +733,7 @@ export interface paths {
         put?: never;
         /**
          * Record conversions of the tenant's own systems
-         * @description Stores up to 500 purchases and refunds that no connected vendor reports, such as sales in a shop or by telephone, and answers for each of them, in request order. A `conversion_id` is recorded once per tenant for good: the same conversion again is a `duplicate`, other content under the same id is rejected as `conflict`. A refund names the order of its purchase and may arrive before it. Amounts are positive, in minor units of one currency. No vendor's signature vouches for these amounts, so figures that contain them are not `verified`. For servers that hold a tenant key with the scope `events:write`.
+         * @description Stores up to 500 purchases and refunds that no connected vendor reports, such as sales in a shop or by telephone, and answers for each of them, in request order. A `conversion_id` is recorded once per tenant for good: the same conversion again is a `duplicate`, other content under the same id is rejected as `conflict`. A refund names the order of its purchase and may arrive before it; the order stands in the ledger as `own:<order_id>`. Amounts are positive, in minor units of one currency; taxes, shipping and tip are parts of the total. No vendor's signature vouches for these amounts, so figures that contain them are not `verified`. Ids are stored as they are sent, so none may name a person. For servers that hold a tenant key with the scope `events:write`.
          */
         post: operations["ingestConversions"];
         delete?: never;
@@ -753,7 +753,7 @@ export interface paths {
         put?: never;
         /**
          * Record what advertising cost
-         * @description Stores up to 1,000 rows, each the cost of one channel, source and campaign on one day, and answers for each of them, in request order. The same day, channel, source, campaign and currency again with other figures replaces them for the reports from then on; the earlier figures are kept. Send JSON, or CSV with a header row: `date`, `channel`, `source` and `amount_minor`, `currency`, and optionally `campaign`, `impressions`, `clicks`, in any order (RFC 4180, UTF-8). Amounts are whole minor units in both. A CSV row that breaks the rules is rejected by itself; in JSON it is 422. For managers, and for servers that hold a tenant key with the scope `spend:write`.
+         * @description Stores up to 1,000 rows, each the cost of one channel, source and campaign on one day, and answers for each of them, in request order. The same day, time zone, channel, source, campaign and currency again with other figures replaces them for the reports from then on; the earlier figures are kept. Send JSON, or CSV with a header row: `date`, `channel`, `source` and `amount_minor`, `currency`, and optionally `campaign`, `impressions`, `clicks`, in any order (RFC 4180, UTF-8). Amounts are whole minor units in both. A CSV row that breaks the rules is rejected by itself; in JSON it is 422, and so is a header row that lacks a column or has another one. For managers, and for servers that hold a tenant key with the scope `spend:write`.
          */
         post: operations["ingestSpend"];
         delete?: never;
@@ -1689,7 +1689,7 @@ export interface paths {
         put?: never;
         /**
          * Receive orders/paid of Shopify
-         * @description Takes `orders/paid` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is `total_price`, as it was at the purchase. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         * @description Takes `orders/paid` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is what the order has received so far: `current_total_price` less `total_outstanding`, and what `refunds` gave back; `total_price` where one of them is missing. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
          */
         post: operations["shopifyOrderPaid"];
         delete?: never;
@@ -1709,7 +1709,7 @@ export interface paths {
         put?: never;
         /**
          * Receive refunds/create of Shopify
-         * @description Takes `refunds/create` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is the sum of the transactions of kind `refund` with status `success`; the lines only explain it. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+         * @description Takes `refunds/create` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The money is the sum of the transactions of kind `refund` with status `success`, in the shop's currency; where they are in the buyer's, the lines must explain how much that is. The key names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
          */
         post: operations["shopifyRefundCreate"];
         delete?: never;
@@ -1729,7 +1729,7 @@ export interface paths {
         put?: never;
         /**
          * Receive charge.refunded of Stripe
-         * @description Takes `charge.refunded` only; an event of another type becomes a dead event. The refund is the growth of `amount_refunded` since `previous_attributes`, so the order of arrival does not matter. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
+         * @description Takes `charge.refunded` only; an event of another type becomes a dead event. `amount_refunded` is the sum so far: of it counts what no refund explains that is known by its own id. The order of arrival does not matter. The key names the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
          */
         post: operations["stripeChargeRefunded"];
         delete?: never;
@@ -2003,7 +2003,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        AlertKinds: ("dead_events" | "failed_jobs" | "reconciliation" | "platform_connection" | "llm_budget")[];
+        AlertKinds: ("dead_events" | "failed_jobs" | "reconciliation" | "platform_connection" | "llm_budget" | "webhook_silence")[];
         /** @description Who is told of trouble. */
         AlertTargets: {
             emails: components["schemas"]["EmailAlertTarget"][];
@@ -2676,7 +2676,7 @@ export interface components {
         /** @description Compares without regard to case. An absent field fulfils no condition. */
         ChannelCondition: {
             /**
-             * @description What is looked at: utm_source, utm_medium, utm_campaign, the host of the referrer, or the name of a click id's parameter such as `gclid`.
+             * @description What is looked at: `source`, `medium` and `campaign` of the touchpoint (utm_source, utm_medium and utm_campaign, or what a click id or else the referrer implies), the host of the referrer, or the name of a click id's parameter such as `gclid`.
              * @enum {string}
              */
             field: "source" | "medium" | "campaign" | "referrer_host" | "click_id";
@@ -2732,7 +2732,7 @@ export interface components {
             key: string;
             /**
              * Format: date-time
-             * @description Now by the clock of the browser (RFC 3339). With it, times are corrected for a clock that is wrong.
+             * @description Now by the clock of the browser (RFC 3339). Where that is off by more than a minute, times are corrected by the difference.
              */
             sent_at?: string;
             session_id?: components["schemas"]["Ulid"];
@@ -2756,6 +2756,26 @@ export interface components {
              * @description `document.referrer`; absent where that is empty. Only its host is used, and it is not stored.
              */
             referrer?: string;
+        };
+        CollectResult: {
+            /**
+             * @description Why it was rejected; null otherwise.
+             * @enum {string|null}
+             */
+            code: "occurred_in_future" | "occurred_too_long_ago" | "personal_data" | "conflict" | "not_a_touch" | null;
+            event_id: components["schemas"]["TouchpointEventId"];
+            /** @enum {string} */
+            result: "accepted" | "duplicate" | "rejected";
+        };
+        CollectResults: {
+            /** @description Touchpoints that were stored. */
+            accepted: number;
+            /** @description Touchpoints that were already known. */
+            duplicates: number;
+            /** @description Touchpoints that were refused. */
+            rejected: number;
+            /** @description One result for each touchpoint, in request order. */
+            results: components["schemas"]["CollectResult"][];
         };
         /** @description A purchase, or money that was given back for one. It holds no personal data. */
         Conversion: {
@@ -2792,7 +2812,7 @@ export interface components {
              * @description Why it was rejected; null otherwise.
              * @enum {string|null}
              */
-            code: "occurred_in_future" | "occurred_too_long_ago" | "amount_invalid" | "currency_mismatch" | "conflict" | null;
+            code: "occurred_in_future" | "occurred_too_long_ago" | "amount_invalid" | "currency_mismatch" | "personal_data" | "conflict" | null;
             conversion_id: components["schemas"]["ConversionId"];
             /** @enum {string} */
             result: "accepted" | "duplicate" | "rejected";
@@ -2893,7 +2913,7 @@ export interface components {
             code: components["schemas"]["DeadEventCode"];
             /**
              * Format: uuid
-             * @description The request that delivered it.
+             * @description The request that delivered it first.
              */
             correlation_id: string;
             /** Format: uuid */
@@ -2904,6 +2924,16 @@ export interface components {
             endpoint_id: string;
             /** @description The vendor's id of the delivery or event; null where it could not be read. */
             external_id: string | null;
+            /**
+             * Format: date-time
+             * @description When this body came first with this fault.
+             */
+            first_seen_at: string;
+            /**
+             * Format: date-time
+             * @description When it came last.
+             */
+            last_seen_at: string;
             /** Format: date-time */
             received_at: string;
             /**
@@ -2913,6 +2943,8 @@ export interface components {
             replay_id: string | null;
             /** @description How many replays took it. */
             replays: number;
+            /** @description How often it came; replays do not count. */
+            seen: number;
             status: components["schemas"]["DeadEventStatus"];
             /** @description What happened; null where it could not be read. */
             topic: string | null;
@@ -2926,13 +2958,18 @@ export interface components {
         /** @description What exactly is wrong, as a word. */
         DeadEventCode: string;
         DeadEventDetail: {
-            /** @description Hash of the body as it was signed; the body itself is not kept. */
+            /** @description Hash of the body as it was signed. A body that could not be read is kept encrypted for a while; any other is not. */
             body_sha256: components["schemas"]["Sha256"];
             class: components["schemas"]["DeadEventClass"];
             code: components["schemas"]["DeadEventCode"];
             /**
              * Format: uuid
-             * @description The request that delivered it.
+             * @description The event that has its external id with another body; null where there is none.
+             */
+            conflicts_with_event_id: string | null;
+            /**
+             * Format: uuid
+             * @description The request that delivered it first.
              */
             correlation_id: string;
             /** Format: uuid */
@@ -2943,6 +2980,16 @@ export interface components {
             endpoint_id: string;
             /** @description The vendor's id of the delivery or event; null where it could not be read. */
             external_id: string | null;
+            /**
+             * Format: date-time
+             * @description When this body came first with this fault.
+             */
+            first_seen_at: string;
+            /**
+             * Format: date-time
+             * @description When it came last.
+             */
+            last_seen_at: string;
             /** @description The fields that were kept, as JSON text; null where the body could not be read, or once they were removed. */
             payload: string | null;
             /** Format: date-time */
@@ -2950,6 +2997,8 @@ export interface components {
             /** @description The newest first; of many, the last 100. */
             replays: components["schemas"]["DeadEventReplay"][];
             resolution: components["schemas"]["DeadEventResolution"];
+            /** @description How often it came; replays do not count. */
+            seen: number;
             status: components["schemas"]["DeadEventStatus"];
             /** @description What happened; null where it could not be read. */
             topic: string | null;
@@ -2977,6 +3026,8 @@ export interface components {
              * @enum {string|null}
              */
             outcome: "recovered" | "duplicate" | "still_dead" | null;
+            /** @description The repairs that were tried on it, in this order, each with its version. */
+            recipes: string[];
             /** Format: uuid */
             replay_id: string;
             /** Format: date-time */
@@ -2990,7 +3041,7 @@ export interface components {
             resolved_at: string;
             /**
              * Format: uuid
-             * @description Who closed it; null where a replay did.
+             * @description Who closed it; null where a replay or an operator at the command line did.
              */
             resolved_by: string | null;
         } | null;
@@ -3588,9 +3639,9 @@ export interface components {
             entry_id: components["schemas"]["LedgerEntryId"];
             /**
              * Format: uuid
-             * @description The stored delivery that proves the entry.
+             * @description The stored delivery that proves the entry; null where the tenant's own systems reported it.
              */
-            event_id: string;
+            event_id: string | null;
             kind: components["schemas"]["LedgerEntryKind"];
             /**
              * Format: date-time
@@ -3605,7 +3656,7 @@ export interface components {
             recorded_at: string;
             /** @description The `entry_id` that this entry takes back, where the vendor names it; null otherwise. */
             reverses_entry_id: string | null;
-            vendor: components["schemas"]["Vendor"];
+            vendor: components["schemas"]["LedgerVendor"];
             /** @description True when the delivery's signature was checked. */
             verified: boolean;
         };
@@ -3620,8 +3671,13 @@ export interface components {
             items: components["schemas"]["LedgerEntry"][];
             next_cursor: components["schemas"]["NextCursor"];
         };
-        /** @description The order's key, `<vendor>:<id at the vendor>`. */
+        /** @description The order's key, `<vendor>:<id at the vendor>`; of the tenant's own systems, `own:<order_id>`. */
         LedgerOrderId: string;
+        /**
+         * @description Who reported a movement of money: the vendor whose signed delivery proves it, or `own` where the tenant's own systems did (`ingestConversions`, imports).
+         * @enum {string}
+         */
+        LedgerVendor: "shopify" | "stripe" | "paypal" | "woocommerce" | "own";
         Liveness: {
             /** @constant */
             status: "alive";
@@ -4945,6 +5001,8 @@ export interface components {
         /** @description What a replay does. The outcome of a run stands on each of its dead events. */
         ReplayResult: {
             dry_run: boolean;
+            /** @description How many of them are known as events already, also through another of them; null for a run. */
+            duplicates: number | null;
             /** @description How many dead events the replay takes. */
             matched: number;
             /** @description How many of them would become events; null for a run. */
@@ -4980,10 +5038,13 @@ export interface components {
          * @enum {string}
          */
         RevenueBasis: "order_date" | "refund_date";
-        /** @description The difference after less before, in one currency. */
+        /** @description The difference after less before, in one currency. Money that two vendors report of one order counts once, before and after. */
         RevenueChange: {
             captured: components["schemas"]["Money"];
             currency: components["schemas"]["Currency"];
+            /** @description Disputes less those won. */
+            disputed: components["schemas"]["Money"];
+            /** @description Captured − refunded − disputed. */
             net_revenue: components["schemas"]["Money"];
             refunded: components["schemas"]["Money"];
         };
@@ -5030,7 +5091,7 @@ export interface components {
         RevenueSource: {
             /** @description Ledger entries (captures and refunds) of this vendor in the interval. */
             entries: components["schemas"]["Count"];
-            vendor: components["schemas"]["Vendor"];
+            vendor: components["schemas"]["LedgerVendor"];
         };
         /**
          * @description Role of a user in a tenant; each includes the ones before it.
@@ -5090,7 +5151,7 @@ export interface components {
         SettingVersion: number;
         /** @description SHA-256 in lower-case hexadecimal. */
         Sha256: string;
-        /** @description Domain of a Shopify shop, in lower case. */
+        /** @description Domain of a shop, in lower case. */
         ShopDomain: string;
         ShopifyCheckout: {
             /** @description Opens the cart to whoever holds it; never kept. */
@@ -5276,6 +5337,7 @@ export interface components {
             test?: boolean;
             total_discounts?: components["schemas"]["ShopifyDecimal"];
             total_discounts_set?: components["schemas"]["ShopifyMoneySet"];
+            /** @description What is still owed. */
             total_outstanding?: components["schemas"]["ShopifyDecimal"];
             /** @description Total at the purchase. */
             total_price?: components["schemas"]["ShopifyDecimal"];
@@ -5379,6 +5441,8 @@ export interface components {
             /** @description Names the kind of resource and its id. */
             admin_graphql_api_id?: string;
             amount?: components["schemas"]["ShopifyDecimal"];
+            /** @description The id of the payment at the payment service; that of Stripe or PayPal joins the order with the payment. */
+            authorization?: string | null;
             created_at?: components["schemas"]["ShopifyTime"];
             currency?: components["schemas"]["ShopifyCurrency"];
             error_code?: string | null;
@@ -5564,7 +5628,7 @@ export interface components {
         StripeChargeRefundedEvent: ({
             data: {
                 object: components["schemas"]["StripeCharge"];
-                /** @description Former values of what changed; without the former `amount_refunded` the refund cannot be known. */
+                /** @description Former values of what changed. */
                 previous_attributes?: {
                     /** @description What was refunded before. */
                     amount_refunded?: components["schemas"]["StripeAmount"];
@@ -5865,10 +5929,12 @@ export interface components {
         } & {
             [key: string]: unknown;
         }) & WithRequired<components["schemas"]["StripeEvent"], "type" | "data">;
-        /** @description Free text of the merchant, by key. Only `skeldir` is read; the rest is not kept. */
+        /** @description Free text of the merchant, by key. Only `skeldir`, `skeldir_order` and campaign fields (`utm_source` and its like) are read; the rest is not kept. */
         StripeMetadata: ({
             /** @description The visitor token `av1.<visitor ULID>.<session ULID>`. */
             skeldir?: string;
+            /** @description Key of the order in a shop that this payment is for, such as `woocommerce:1042`; then its money counts once. */
+            skeldir_order?: string;
         } & {
             [key: string]: unknown;
         }) | null;
@@ -5925,7 +5991,7 @@ export interface components {
             object: "refund";
             payment_intent?: components["schemas"]["StripeReference"];
             reason?: string | null;
-            /** @description One of pending, requires_action, succeeded, failed and canceled; only succeeded has moved money. */
+            /** @description One of pending, requires_action, succeeded, failed and canceled; the last two give nothing back. */
             status?: string | null;
         } & {
             [key: string]: unknown;
@@ -6192,7 +6258,7 @@ export interface components {
             endpoint_key: components["schemas"]["WebhookEndpointKey"];
             mode: components["schemas"]["WebhookMode"];
             name: string;
-            /** @description The Shopify shop; null where it was not given. */
+            /** @description The shop; null where it was not given. */
             shop_domain: string | null;
             vendor: components["schemas"]["Vendor"];
         };
@@ -6207,15 +6273,12 @@ export interface components {
             mode?: components["schemas"]["WebhookMode"];
             /** @description For people; need not be unique. */
             name: string;
-            /** @description The vendor's signing secret, exactly as the vendor shows it (for Stripe with `whsec_`). */
+            /** @description The vendor's signing secret, exactly as the vendor shows it (for Stripe with `whsec_`). For PayPal the id of the webhook: letters, digits and hyphens. `WEBHOOK_ID`, with which PayPal's simulator signs for anybody, is none. Several endpoints may have the same one, as the shops of one Shopify app do: each takes what is sent to its own `delivery_url`. What is sent to a path of one topic goes to the endpoint whose `shop_domain` the delivery names, or else to one without it; of several, to a live one before a test one, and to the newest. */
             secret: string;
-            /** @description Only for Shopify. Where it is given, deliveries that name another shop become dead events. */
+            /** @description For Shopify the shop's `…myshopify.com`, for WooCommerce the host of the shop's own address. Where it is given, deliveries that name another shop become dead events. Where it is not, so does Shopify's `shop/redact`, since nobody can tell whether it is the end of this endpoint's shop. The numbers of WooCommerce's orders begin anew in each shop, so of a tenant's live WooCommerce endpoints only one may be without it. */
             shop_domain?: components["schemas"]["ShopDomain"];
-            /**
-             * @description The system that will deliver.
-             * @enum {string}
-             */
-            vendor: "stripe" | "shopify";
+            /** @description The system that will deliver. */
+            vendor: components["schemas"]["Vendor"];
         };
         WebhookEndpointState: {
             /** Format: date-time */
@@ -6240,7 +6303,7 @@ export interface components {
              * @description Until when the secret before the current one is taken; null where only the current one is.
              */
             previous_secret_valid_until: string | null;
-            /** @description The Shopify shop; null where it was not given. */
+            /** @description The shop; null where it was not given. */
             shop_domain: string | null;
             vendor: components["schemas"]["Vendor"];
         };
@@ -6269,7 +6332,7 @@ export interface components {
         WebhookSecretRequest: {
             /** @description How long the former secret stays valid; 86,400 (a day) where it is absent. */
             overlap_seconds?: number;
-            /** @description The vendor's new signing secret, exactly as the vendor shows it. */
+            /** @description The vendor's new signing secret, exactly as the vendor shows it; for PayPal the id of the webhook (not `WEBHOOK_ID`). */
             secret: string;
         };
         WebhookSecretRotation: {
@@ -6698,6 +6761,11 @@ export interface components {
          */
         DeadEventId: string;
         /**
+         * @description The older signal; `1` means the same as for `Sec-GPC`.
+         * @example 1
+         */
+        DoNotTrack: string;
+        /**
          * @description Last day of the window (inclusive, UTC). Without it the window ends today.
          * @example 2026-11-20
          */
@@ -6835,6 +6903,11 @@ export interface components {
          * @example America/New_York
          */
         ReportTimeZone: string;
+        /**
+         * @description Global Privacy Control, which the browser adds by itself where somebody has turned it on: `1`. What is sent with it is linked to nobody.
+         * @example 1
+         */
+        SecGpc: string;
         /**
          * @description The id of the session, from `listSessions`.
          * @example 59a7c3e1-d240-4b8f-9c16-7f0e2d4b6a85
@@ -8877,10 +8950,20 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The older signal; `1` means the same as for `Sec-GPC`.
+                 * @example 1
+                 */
+                DNT?: components["parameters"]["DoNotTrack"];
+                /**
                  * @description The origin of the page, which the browser adds by itself. Compared exactly; without it the answer is 403.
                  * @example https://shop.northwind-outdoor.example
                  */
                 Origin?: components["parameters"]["Origin"];
+                /**
+                 * @description Global Privacy Control, which the browser adds by itself where somebody has turned it on: `1`. What is sent with it is linked to nobody.
+                 * @example 1
+                 */
+                "Sec-GPC"?: components["parameters"]["SecGpc"];
                 /**
                  * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
                  * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
@@ -8906,7 +8989,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TouchpointResults"];
+                    "application/json": components["schemas"]["CollectResults"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -11048,10 +11131,10 @@ export interface operations {
                  */
                 sort?: "-recorded" | "recorded";
                 /**
-                 * @description Only entries of this vendor.
+                 * @description Only entries of this vendor, or of the tenant's own systems.
                  * @example shopify
                  */
-                vendor?: components["schemas"]["Vendor"];
+                vendor?: components["schemas"]["LedgerVendor"];
             };
             header?: {
                 /**

@@ -149,14 +149,19 @@ export interface Client {
   /**
    * Record touchpoints from the browser
    *
-   * Stores what a web page of the tenant saw of one visitor: up to 50 touchpoints, each judged by itself as in
-   * `ingestTouchpoints`. The channel follows from the page's URL and the referrer by the tenant's channel rules; then
-   * both are dropped, and only campaign fields and the kind of click id remain. The credential is the publishable key in
-   * the body, and nowhere else, because `navigator.sendBeacon` sends no headers of its own: pass it the JSON as a
-   * string, which goes out as `text/plain;charset=UTF-8` without a preflight; `fetch` may also send `application/json`,
-   * with one. `Origin` must be one of the tenant's allowed origins and is then named in `Access-Control-Allow-Origin`;
-   * credentials are not allowed, since no cookie is read. An unknown, expired or revoked key, or one without the scope
-   * `events:collect`, is answered 401. Public, and throttled by key and by address.
+   * Stores what a web page of the tenant saw of one visitor: up to 50 touchpoints, each judged by itself. The channel
+   * follows from the page's URL and the referrer by the tenant's channel rules; then both are dropped, and only campaign
+   * fields remain, with the kind of click id and a keyed hash of its value. A page that was reached from the tenant's
+   * own site or from a payment page, without campaign fields, begins no touch and is rejected as `not_a_touch`. Browsers
+   * send `Sec-GPC` or `DNT` for people who do not want to be followed: their touches are stored without any link to each
+   * other, to a visitor or to an order. Touches may be 7 days old, and their times are corrected by `sent_at` where the
+   * browser's clock is off by more than a minute. The same `event_id` again is a `duplicate`, and with other content a
+   * `conflict`. The credential is the publishable key in the body, and nowhere else, because `navigator.sendBeacon`
+   * sends no headers of its own: pass it the JSON as a string, which goes out as `text/plain;charset=UTF-8` without a
+   * preflight; `fetch` may also send `application/json`, with one. `Origin` must be one of the tenant's allowed origins
+   * and is then named in `Access-Control-Allow-Origin`; credentials are not allowed, since no cookie is read. An
+   * unknown, expired or revoked key, or one without the scope `events:collect`, is answered 401. Public, and throttled
+   * by address and by the key's tenant. `/collect.js` is the script that calls this.
    *
    * `POST /api/events/collect` answers 200, 400, 401, 403, 406, 413, 415, 422, 429, 503. Public. Not repeated after a
    * failure: it takes no `Idempotency-Key`.
@@ -654,9 +659,10 @@ export interface Client {
    * Stores up to 500 purchases and refunds that no connected vendor reports, such as sales in a shop or by telephone,
    * and answers for each of them, in request order. A `conversion_id` is recorded once per tenant for good: the same
    * conversion again is a `duplicate`, other content under the same id is rejected as `conflict`. A refund names the
-   * order of its purchase and may arrive before it. Amounts are positive, in minor units of one currency. No vendor's
-   * signature vouches for these amounts, so figures that contain them are not `verified`. For servers that hold a tenant
-   * key with the scope `events:write`.
+   * order of its purchase and may arrive before it; the order stands in the ledger as `own:<order_id>`. Amounts are
+   * positive, in minor units of one currency; taxes, shipping and tip are parts of the total. No vendor's signature
+   * vouches for these amounts, so figures that contain them are not `verified`. Ids are stored as they are sent, so none
+   * may name a person. For servers that hold a tenant key with the scope `events:write`.
    *
    * `POST /api/events/conversions` answers 200, 400, 401, 403, 406, 413, 415, 422, 429, 503. Needs `tenantKey` with the
    * scope `events:write`. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -667,11 +673,12 @@ export interface Client {
    * Record what advertising cost
    *
    * Stores up to 1,000 rows, each the cost of one channel, source and campaign on one day, and answers for each of them,
-   * in request order. The same day, channel, source, campaign and currency again with other figures replaces them for
-   * the reports from then on; the earlier figures are kept. Send JSON, or CSV with a header row: `date`, `channel`,
-   * `source` and `amount_minor`, `currency`, and optionally `campaign`, `impressions`, `clicks`, in any order (RFC 4180,
-   * UTF-8). Amounts are whole minor units in both. A CSV row that breaks the rules is rejected by itself; in JSON it is
-   * 422. For managers, and for servers that hold a tenant key with the scope `spend:write`.
+   * in request order. The same day, time zone, channel, source, campaign and currency again with other figures replaces
+   * them for the reports from then on; the earlier figures are kept. Send JSON, or CSV with a header row: `date`,
+   * `channel`, `source` and `amount_minor`, `currency`, and optionally `campaign`, `impressions`, `clicks`, in any order
+   * (RFC 4180, UTF-8). Amounts are whole minor units in both. A CSV row that breaks the rules is rejected by itself; in
+   * JSON it is 422, and so is a header row that lacks a column or has another one. For managers, and for servers that
+   * hold a tenant key with the scope `spend:write`.
    *
    * `POST /api/events/spend` answers 200, 400, 401, 403, 406, 413, 415, 422, 429, 503. Needs `tenantKey`, or
    * `bearerAuth` with the role manager or the scope `spend:write`. Not repeated after a failure: it takes no
@@ -744,8 +751,9 @@ export interface Client {
   /**
    * Deliveries that could not be used
    *
-   * Lists verified deliveries that could not be turned into facts, the newest first. Nothing of the sort is dropped: it
-   * is mended and replayed, or closed with a reason. For managers.
+   * Lists verified deliveries that could not be turned into facts, the newest first. Nothing of the sort is dropped or
+   * sampled: it is mended and replayed, or closed with a reason. The same body with the same fault is one dead event,
+   * however often it comes; `seen` counts it. For managers.
    *
    * `GET /api/dead-events` answers 200, 401, 403, 406, 422, 429, 503. Needs `bearerAuth` with the role manager. Safe to
    * repeat.
@@ -1006,10 +1014,13 @@ export interface Client {
   /**
    * Try dead events again
    *
-   * Reads the kept fields of the pending dead events that fit the filter once more, with the rules of today: those that
-   * now fit become events and count once, as if they had just arrived; the others stay dead. `dry_run: true` changes
-   * nothing and says what a run would do to revenue, for each currency. A run goes on in the background; `Location`
-   * lists what it took. At most 10,000 dead events at a time, the oldest first. For managers.
+   * Reads the kept fields of the pending dead events that fit the filter once more, with the field maps of today and the
+   * repairs that are known for their fault: those that now fit become events and count once, as if they had just
+   * arrived; the others stay dead, and can be replayed again. A delivery whose id came with another body before is never
+   * taken twice: the first one stands, and such a conflict is closed by hand once both were compared. `dry_run: true`
+   * changes nothing and says what a run would do to revenue, for each currency; one at a time for each tenant, and one
+   * that would take longer than 20 seconds is refused. A run goes on in the background; `Location` lists what it took.
+   * At most 10,000 dead events at a time, the oldest first. For managers.
    *
    * `POST /api/dead-events/replay` answers 200, 202, 400, 401, 403, 406, 409, 413, 415, 422, 429, 503. Needs
    * `bearerAuth` with the role manager. Safe to repeat: an `Idempotency-Key` is made for each call, unless one is given.
@@ -1032,8 +1043,9 @@ export interface Client {
    * Close a dead event
    *
    * Closes a pending dead event without a replay: `resolved` where it was mended by other means, `abandoned` where it is
-   * given up. It stays in the list, with the reason. One that is closed already, or that a replay is at work on, is
-   * answered 409. For managers.
+   * given up. It stays in the list, with the reason, and no replay takes it any more; a repeat of the delivery is
+   * counted and does not open it again. One that is closed already, or that a replay is at work on, is answered 409. For
+   * managers.
    *
    * `POST /api/dead-events/{dead_event_id}/resolve` answers 200, 400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 503.
    * Needs `bearerAuth` with the role manager. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -1114,9 +1126,10 @@ export interface Client {
    * Receive orders/paid of Shopify
    *
    * Takes `orders/paid` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event. The
-   * money is `total_price`, as it was at the purchase. The key names the tenant, and the signature must fit a live
-   * secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send
-   * the header of the key: this path is for a relay that can.
+   * money is what the order has received so far: `current_total_price` less `total_outstanding`, and what `refunds` gave
+   * back; `total_price` where one of them is missing. The key names the tenant, and the signature must fit a live secret
+   * of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot send the
+   * header of the key: this path is for a relay that can.
    *
    * `POST /api/webhooks/shopify/orders/paid` answers 200, 401, 413, 415, 429, 503. Needs `shopifySignature` and
    * `tenantKey`. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -1127,9 +1140,10 @@ export interface Client {
    * Receive refunds/create of Shopify
    *
    * Takes `refunds/create` only; where `X-Shopify-Topic` is sent and says otherwise, the delivery becomes a dead event.
-   * The money is the sum of the transactions of kind `refund` with status `success`; the lines only explain it. The key
-   * names the tenant, and the signature must fit a live secret of one of the tenant's Shopify endpoints; else 401.
-   * Prefer `receiveShopifyWebhook`, since Shopify cannot send the header of the key: this path is for a relay that can.
+   * The money is the sum of the transactions of kind `refund` with status `success`, in the shop's currency; where they
+   * are in the buyer's, the lines must explain how much that is. The key names the tenant, and the signature must fit a
+   * live secret of one of the tenant's Shopify endpoints; else 401. Prefer `receiveShopifyWebhook`, since Shopify cannot
+   * send the header of the key: this path is for a relay that can.
    *
    * `POST /api/webhooks/shopify/refunds/create` answers 200, 401, 413, 415, 429, 503. Needs `shopifySignature` and
    * `tenantKey`. Not repeated after a failure: it takes no `Idempotency-Key`.
@@ -1139,9 +1153,9 @@ export interface Client {
   /**
    * Receive charge.refunded of Stripe
    *
-   * Takes `charge.refunded` only; an event of another type becomes a dead event. The refund is the growth of
-   * `amount_refunded` since `previous_attributes`, so the order of arrival does not matter. The key names the tenant,
-   * and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer
+   * Takes `charge.refunded` only; an event of another type becomes a dead event. `amount_refunded` is the sum so far: of
+   * it counts what no refund explains that is known by its own id. The order of arrival does not matter. The key names
+   * the tenant, and the signature must fit a live secret of one of the tenant's Stripe endpoints; else 401. Prefer
    * `receiveStripeWebhook`, since Stripe cannot send headers of one's own: this path is for a relay that can.
    *
    * `POST /api/webhooks/stripe/charge/refunded` answers 200, 401, 413, 415, 429, 503. Needs `stripeSignature` and

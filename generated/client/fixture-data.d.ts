@@ -86,7 +86,7 @@ export interface FixtureNames {
     503: { 'application/problem+json': 'service_unavailable' }
   }
   collectBrowserTouchpoints: {
-    200: { 'application/json': 'accepted' }
+    200: { 'application/json': 'accepted' | 'own_page' }
     400: { 'application/problem+json': 'body_not_json' }
     401: { 'application/problem+json': 'unauthorized' }
     403: { 'application/problem+json': 'foreign_origin' }
@@ -287,7 +287,7 @@ export interface FixtureNames {
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getDeadEvent: {
-    200: { 'application/json': 'pending' | 'resolved' }
+    200: { 'application/json': 'pending' | 'conflict' | 'resolved' }
     401: { 'application/problem+json': 'unauthorized' }
     403: { 'application/problem+json': 'forbidden' }
     404: { 'application/problem+json': 'not_found' }
@@ -1030,7 +1030,7 @@ export interface Requests {
   createBudgetOptimization: { plain: Arguments<'createBudgetOptimization'>; bounded: Arguments<'createBudgetOptimization'> }
   createExportJob: { revenue: Arguments<'createExportJob'>; ledger: Arguments<'createExportJob'> }
   createInvestigation: { question: Arguments<'createInvestigation'>; bounded: Arguments<'createInvestigation'> }
-  createWebhookEndpoint: { stripe: Arguments<'createWebhookEndpoint'>; shopify: Arguments<'createWebhookEndpoint'> }
+  createWebhookEndpoint: { stripe: Arguments<'createWebhookEndpoint'>; shopify: Arguments<'createWebhookEndpoint'>; paypal: Arguments<'createWebhookEndpoint'>; woocommerce: Arguments<'createWebhookEndpoint'> }
   deleteWebhookEndpoint: { default: Arguments<'deleteWebhookEndpoint'> }
   disconnectProviderOAuth: { one_account: Arguments<'disconnectProviderOAuth'>; all_accounts: Arguments<'disconnectProviderOAuth'> }
   downloadExport: { default: Arguments<'downloadExport'> }

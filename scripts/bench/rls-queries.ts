@@ -5,7 +5,7 @@ import type { Tx } from '../../src/db/tenant.ts'
 import * as events from '../../src/events/queries.ts'
 import * as revenue from '../../src/revenue/queries.ts'
 import * as tenants from '../../src/tenants/queries.ts'
-import * as webhooks from '../../src/webhooks/queries.ts'
+import * as webhooks from '../../src/webhooks/ingest/queries.ts'
 import { NOW, SIZE } from './rls-rows.ts'
 
 const DAY_MS = 86_400_000
@@ -74,7 +74,7 @@ export function hotQueries(size = SIZE): HotQuery[] {
     {
       name: 'events.insertTouchpoints',
       role: 'app_ingest',
-      run: (tx, tenantId) => events.insertTouchpoints(tx, tenantId, newTouches()),
+      run: (tx, tenantId) => events.insertTouchpoints(tx, tenantId, 'server', newTouches()),
     },
   ]
 }
@@ -99,13 +99,20 @@ function newTouches(): events.NewTouchpoint[] {
   return Array.from({ length: TOUCHES_PER_CALL }, () => {
     const id = randomUUID()
     return {
-      externalId: id,
+      eventId: id,
       identity: sha256(id),
+      session: null,
+      tier: 'visitor_id',
+      orderKey: null,
       occurredAt: NOW,
       channel: 'email',
+      channelRules: null,
       source: null,
       medium: null,
       campaign: null,
+      click: null,
+      landingPath: null,
+      referrerHost: null,
       itemSha256: sha256(id),
     }
   })

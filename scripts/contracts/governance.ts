@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { transforms } from '../../src/webhooks/normalize/transform.ts'
 import type { CheckContext } from './context.ts'
 import { type Fault, SyntaxFault, ToolError } from './finding.ts'
 import { checkCoverage } from './governance/coverage.ts'
@@ -8,7 +9,6 @@ import { checkMaps } from './governance/maps.ts'
 import { checkOwners } from './governance/owners.ts'
 import { checkPolicies } from './governance/policies.ts'
 import { checkStates } from './governance/states.ts'
-import { transforms } from './governance/transform.ts'
 import { placeOf } from './source.ts'
 
 /** The rules by the ids that findings have, as `governance/<name>`. */

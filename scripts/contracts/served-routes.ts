@@ -126,7 +126,8 @@ function readList(module: Record<string, unknown>): string[] {
 function stubContext(): object {
   const log: Record<string, unknown> = { child: () => log }
   for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) log[level] = () => undefined
-  return { config: { publicUrl: 'http://127.0.0.1' }, log, clock: () => new Date(), db: {}, keys: {} }
+  const config = { publicUrl: 'http://127.0.0.1', ingest: { maxWaiting: 1 } }
+  return { config, log, clock: () => new Date(), db: {}, keys: {} }
 }
 
 /** find-my-way has no list of its own that keeps templates; every route passes through `on`. */
@@ -191,8 +192,9 @@ async function probe(server: Server, result: ServedRoutes): Promise<void> {
   const known = new Set([...methodsByPath.keys()].map(fill))
   const probes: Probe[] = []
   for (const [path, methods] of methodsByPath) {
-    // `/things/replay` is also a `/things/{id}`: what that one serves is served here too.
-    const all = [...methodsByPath].filter(([template]) => matches(template, fill(path))).flatMap(([, own]) => [...own])
+    // Of templates that fit each serves what it has; a path without one comes before them (OpenAPI 3.1, Paths Object).
+    const fitting = [...methodsByPath].filter(([template]) => matches(template, fill(path)))
+    const all = path.includes('{') ? fitting.flatMap(([, own]) => [...own]) : [...methods]
     const served = new Set(all.includes('GET') ? [...all, 'HEAD'] : all)
     const allow = [...served, 'OPTIONS'].sort().join(', ')
     // A problem page of a code that does not exist is 404, and rightly so.

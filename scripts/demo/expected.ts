@@ -59,7 +59,8 @@ export function computeExpected(day: Day): Expected {
   const currencies = new Map<string, CurrencyTotal>()
   const paid = day.orders.filter(({ capturedMinor }) => capturedMinor !== null)
   for (const order of paid) {
-    const expected = creditOrder(order, findJourney(order, paid, day.touches))
+    const journey = findJourney(order, paid, day.touches)
+    const expected = creditOrder(order, journey.length > 0 ? journey : toldByOrder(order))
     orders.set(order.id, expected)
     addTo(currencies, expected)
   }
@@ -79,6 +80,16 @@ export function findJourney(order: Order, paid: readonly Order[], touches: reado
     .filter((touch) => touch.visitorId === order.visitorId)
     .filter(({ at }) => at <= order.at && at >= order.at - LOOKBACK && at > usedUpTo)
     .sort((a, b) => a.at - b.at || Buffer.compare(Buffer.from(a.eventId), Buffer.from(b.eventId)))
+}
+
+/**
+ * How the buyer came by what the order itself tells, which counts where no touch does: every order of the shop says that
+ * it began on a page which Google led to, without a medium.
+ */
+export function toldByOrder({ id, visitorId, at }: Order): Touch[] {
+  if (!id.startsWith('shopify:')) return []
+  const said = { channel: 'organic_search', source: 'google', medium: null, campaign: null }
+  return [{ eventId: `${id}:touch0`, visitorId: visitorId ?? '', sessionId: null, at, ...said }]
 }
 
 export function creditOrder(order: Order, journey: readonly Touch[]): ExpectedOrder {

@@ -17,10 +17,12 @@ export const GUIDE_GROUPS: readonly { heading: string; names: readonly string[] 
       'webhooks-paypal',
       'webhooks-woocommerce',
       'webhook-simulator',
+      'dead-letters',
     ],
   },
+  { heading: 'Web pages', names: ['browser-snippet'] },
   { heading: 'Concepts', names: ['attribution', 'money', 'errors', 'pagination', 'idempotency', 'rate-limits'] },
-  { heading: 'Tools', names: ['mocks', 'client'] },
+  { heading: 'Tools', names: ['mocks', 'client', 'import'] },
 ]
 
 /** In groups. Throws when the folder and the list differ. */

@@ -1,4 +1,4 @@
-import type { Contract, Operation, Parameter } from './contract.ts'
+import type { Content, Contract, Operation, Parameter } from './contract.ts'
 import { resolve } from './contract.ts'
 import { throwFindings } from './findings.ts'
 import { isObject, type JsonObject, toKey, toLiteral } from './json.ts'
@@ -27,7 +27,12 @@ export interface OperationRow {
   readonly requiredScope: string | null
   /** The vendor decides media type and body; the handler gets the bytes. */
   readonly acceptsAnyMediaType: boolean
-  readonly requestBody: { readonly required: boolean; readonly mediaTypes: readonly string[] } | null
+  readonly requestBody: {
+    readonly required: boolean
+    readonly mediaTypes: readonly string[]
+    /** Media types of text that is JSON by \`contentMediaType\`, with the most bytes of each. */
+    readonly jsonText?: Readonly<Record<string, { readonly maxBytes: number }>>
+  } | null
   readonly parameters: readonly OperationParameter[]
   readonly replies: {
     readonly [status: number]: { readonly mediaTypes: readonly string[]; readonly headers: readonly string[] }
@@ -96,6 +101,7 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
     requestBody: operation.requestBody && {
       required: operation.requestBody.required,
       mediaTypes: operation.requestBody.content.map(({ mediaType }) => mediaType),
+      ...readJsonText(operation.requestBody.content),
     },
     parameters: operation.parameters.map((parameter) => ({
       name: parameter.name,
@@ -119,6 +125,19 @@ function toRow(contract: Contract, operation: Operation, report: (pointer: strin
       (security.length > 0 ? 'default' : 'none'),
     stability: oneOf('x-stability', ['draft', 'stable']) ?? 'stable',
     latencyObjectiveMs: typeof latencyObjective === 'number' ? latencyObjective : null,
+  }
+}
+
+/** Such a body is read and validated as JSON; its schema is the one of `application/json`. */
+function readJsonText(content: readonly Content[]): { jsonText?: Record<string, { maxBytes: number }> } {
+  const texts = content.filter(
+    ({ schema }) => schema.type === 'string' && schema.contentMediaType === 'application/json',
+  )
+  if (texts.length === 0) return {}
+  return {
+    jsonText: Object.fromEntries(
+      texts.map(({ mediaType, schema }) => [mediaType, { maxBytes: Number(schema.maxLength) }]),
+    ),
   }
 }
 

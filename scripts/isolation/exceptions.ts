@@ -44,13 +44,14 @@ export const OUTSIDE: Record<string, TableException> = {
     access: {
       app_rw: ['INSERT', 'SELECT', 'UPDATE(password_hash, status)'],
       app_user: ['INSERT(user_id, email, password_hash)'],
-      skeldir_control: ['SELECT', 'UPDATE(password_hash)'],
+      skeldir_control: ['DELETE', 'SELECT', 'UPDATE(password_hash)'],
     },
     policies: [
       'join_by_invitation: permissive for insert to app_user with check ((EXISTS ( SELECT FROM member_invitations i WHERE ((i.user_id = users.user_id) AND (i.email = users.email)))))',
       LOOKUP,
       'password_by_control: permissive for update to skeldir_control using (true) with check (true)',
       PROVISIONING,
+      'removal_by_control: permissive for delete to skeldir_control using (true)',
     ],
   },
   ...controlled('account_cutoffs', 'since when the tokens of a person hold, in all tenants'),
@@ -58,9 +59,10 @@ export const OUTSIDE: Record<string, TableException> = {
   ...controlled('login_attempts', 'failures by the keyed hash of an account or an address'),
   ...controlled('token_revocations', 'hashes of what is revoked: whoever reads them learns of no tenant and no person'),
   'public.tenant_slugs': {
-    reason: 'a slug is unique across tenants, since people type it to log in; only provisioning reads it',
-    access: { app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
-    policies: [PROVISIONING, LOOKUP],
+    reason:
+      'a slug is unique across tenants, since people type it to log in; provisioning reads it, and the retention, which goes through all tenants',
+    access: { app_retention: ['SELECT'], app_rw: ['INSERT', 'SELECT'], skeldir_control: ['SELECT'] },
+    policies: [PROVISIONING, LOOKUP, 'listing_for_retention: permissive for select to app_retention using (true)'],
   },
   'public.worker_probes': {
     reason: 'questions of /health/worker: nothing of any tenant',
@@ -98,6 +100,7 @@ export const LOOKUPS: Record<string, string> = {
   'public.member_invitations': 'find_invitation: whose invitation is this',
   'public.memberships': 'find_login: which tenants does this person belong to',
   'public.tenant_keys': 'find_webhook_endpoint: the key that unseals the secrets',
+  'public.poll_credentials': 'list_polled_tenants: which tenants the clock has a poll for; ids only',
   'public.refresh_tokens': 'find_refresh_token: whose token is this',
   'public.sessions': 'change_password: the sessions of a person end in every tenant',
   'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
@@ -123,13 +126,13 @@ export interface DefinerException {
 
 /** SECURITY DEFINER functions: they see past the policies of whoever calls them. */
 export const DEFINERS: Record<string, DefinerException> = {
-  'internal.find_webhook_endpoint(text,text)': {
-    reason: 'as find_webhook_endpoint_keys, for processes of the release before',
+  'internal.find_webhook_endpoint_keys(text,text)': {
+    reason: 'a delivery names its endpoint by 256 random bits in the URL',
     roles: ['app_user'],
     reach: 'lookup',
   },
-  'internal.find_webhook_endpoint_keys(text,text)': {
-    reason: 'a delivery names its endpoint by 256 random bits in the URL',
+  'internal.find_webhook_endpoints(text,bytea,text)': {
+    reason: 'asked with the SHA-256 of a key of 256 random bits; the endpoints of its tenant are the answer',
     roles: ['app_user'],
     reach: 'lookup',
   },
@@ -205,8 +208,18 @@ export const DEFINERS: Record<string, DefinerException> = {
   },
   'internal.publish_revocation(uuid,text,uuid,text,timestamp with time zone)': {
     reason: 'of the context, or from a trigger on a row that the caller could change',
-    roles: ['app_rw', 'app_user'],
+    roles: ['app_retention', 'app_rw', 'app_user'],
     reach: 'context',
+  },
+  'internal.list_polled_tenants()': {
+    reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
+    roles: ['app_worker'],
+    reach: 'all',
+  },
+  'internal.list_quiet_tenants(timestamp with time zone)': {
+    reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
+    roles: ['app_worker'],
+    reach: 'all',
   },
   'internal.read_revocations(xid8)': {
     reason: 'every process learns of every revocation; rows are hashes',
@@ -243,6 +256,17 @@ export const DEFINERS: Record<string, DefinerException> = {
     reach: 'context',
     writesOutside: 'it counts before anybody is known',
   },
+  'internal.remove_accounts_of_offboarded(uuid[])': {
+    reason: 'only while the tenant of the context is offboarded, and only accounts that no tenant has',
+    roles: ['app_retention'],
+    reach: 'context',
+  },
+  'internal.remove_expired_everywhere(timestamp with time zone,boolean)': {
+    reason: 'counters and revocations by keyed hashes that have had their time; it answers numbers',
+    roles: ['app_retention'],
+    reach: 'context',
+    writesOutside: 'what it removes is of no tenant',
+  },
   'internal.is_allowed_origin(text)': {
     reason: 'a preflight proves nothing; the answer is yes or no, never whose',
     roles: ['app_user'],
@@ -250,16 +274,25 @@ export const DEFINERS: Record<string, DefinerException> = {
   },
   'internal.enqueue_job(text,jsonb,integer)': {
     reason: 'roles that serve requests add jobs and read none; it refuses a job of another tenant than the context',
-    roles: ['app_ingest', 'app_user', 'app_worker'],
+    roles: ['app_ingest', 'app_retention', 'app_user', 'app_worker'],
     reach: 'context',
     writesOutside: 'the question of /health/worker is a job of no tenant',
+  },
+  'internal.enqueue_jobs(text,jsonb[])': {
+    reason: 'app_ingest adds jobs and reads none; it refuses a job of another tenant than the context',
+    roles: ['app_ingest'],
+    reach: 'context',
   },
 }
 
 /** Functions that set the tenant's context themselves: whoever may call one acts for whatever tenants it sets. */
 export const SWITCHERS: Record<string, string> = {
+  'internal.ingest_deliveries(jsonb)':
+    'stores deliveries of many tenants in one transaction, as each tenant in turn; each was signed with a secret of its tenant',
   'internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[])':
     'enters when keys of many tenants were last used, as each tenant in turn; the API may act for any tenant',
+  'internal.record_webhook_deliveries(uuid[],uuid[],timestamp with time zone[])':
+    'enters when endpoints of many tenants took their last delivery, as each tenant in turn; the API may act for any tenant',
 }
 
 /** Views that read as their owner. Each must be a security_barrier that filters by the context; materialized ones have no grants. */

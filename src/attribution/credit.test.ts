@@ -16,12 +16,20 @@ const capture = (amountMinor: bigint, entryKey = 'c1', currency = 'USD'): Entry 
   kind: 'capture',
   amountMinor,
   currency,
+  reverses: null,
 })
 const refund = (amountMinor: bigint, entryKey = 'r1', currency = 'USD'): Entry => ({
   entryKey,
   kind: 'refund',
   amountMinor: -amountMinor,
   currency,
+  reverses: null,
+})
+const dispute = (amountMinor: bigint, entryKey = 'd1'): Entry => ({ ...refund(amountMinor, entryKey), kind: 'dispute' })
+const won = (amountMinor: bigint, reverses = 'd1'): Entry => ({
+  ...capture(amountMinor, `${reverses}:closed`),
+  kind: 'dispute_reversal',
+  reverses,
 })
 const order = (entries: Entry[], touched: Touch[] = [], orderKey = 'stripe:pi_1'): Journey => ({
   orderKey,
@@ -36,6 +44,37 @@ const lines = (credits: readonly Credit[]) =>
     ({ entryKey, position, channel, revenueMinor, conversionMicro }) =>
       `${entryKey} ${position} ${channel} ${revenueMinor} ${conversionMicro}`,
   )
+
+describe('disputes', () => {
+  const three = touches('email', 'paid_search', 'direct')
+  const run = (entries: Entry[]) => creditJourneys('linear', [order(entries, three)])
+
+  test('one that is open, or lost, takes away as a refund of the same amount does', () => {
+    const [disputed, refunded] = [
+      run([capture(10_000n), dispute(2_501n)]),
+      run([capture(10_000n), refund(2_501n, 'd1')]),
+    ]
+    expect(disputed).toEqual(refunded)
+    expect(disputed.totals).toMatchObject([{ netMinor: 7_499n, refundedMinor: 2_501n, overRefundedMinor: 0n }])
+  })
+
+  test('one that was won is as if it had never been, whatever came between', () => {
+    const between = [refund(3_000n), refund(8_000n, 'r2')]
+    expect(run([capture(10_000n), dispute(10_000n), ...between, won(10_000n)])).toEqual(
+      run([capture(10_000n), ...between]),
+    )
+  })
+
+  test('of two the lost one stays', () => {
+    const { totals } = run([capture(10_000n), dispute(1_000n), dispute(500n, 'd2'), won(1_000n)])
+    expect(totals).toMatchObject([{ netMinor: 9_500n, refundedMinor: 500n }])
+  })
+
+  test('what came back tells the inputs apart', () => {
+    const hash = (reverses: string) => hashInput('linear', '1', [order([capture(1n), dispute(1n), won(1n, reverses)])])
+    expect(hash('d1')).not.toBe(hash('d2'))
+  })
+})
 
 describe('journeys computed by hand', () => {
   const three = touches('email', 'paid_search', 'email')

@@ -11,10 +11,12 @@ export interface Touch {
 
 export interface Entry {
   entryKey: string
-  kind: 'capture' | 'refund'
-  /** Minor units; negative for a refund. */
+  kind: 'capture' | 'refund' | 'dispute' | 'dispute_reversal'
+  /** Minor units; negative for what goes away. */
   amountMinor: bigint
   currency: string
+  /** The dispute that was won; null for the others. */
+  reverses: string | null
 }
 
 /** One conversion as the database gives it: entries with captures first, then by time and key; touches oldest first. */
@@ -62,7 +64,8 @@ const ORDER_MICRO = 1_000_000n
  *
  * A capture is shared by the model's weights, a refund over what the credits of that currency still hold, each to the
  * minor unit by largest remainder: the credits of an order sum to its net revenue exactly and none is negative. A
- * refund beyond what is left is capped there and counted as over-refunded. The first capture carries the conversion.
+ * refund beyond what is left is capped there and counted as over-refunded. A dispute is shared as a refund is, and one
+ * that was won is as if it had never been. The first capture carries the conversion.
  */
 export function creditJourneys(model: Model, journeys: readonly Journey[]): RunResult {
   const credits: Credit[] = []
@@ -79,7 +82,7 @@ function creditJourney(model: Model, journey: Journey, credits: Credit[], totals
   const weights = isAttributed ? weigh(model, touches.length) : [1n]
   const balances = new Map<string, bigint[]>()
   let conversion = allocate(ORDER_MICRO, weights)
-  for (const entry of journey.entries) {
+  for (const entry of withoutWonDisputes(journey.entries)) {
     const total = totalOf(totals, entry.currency)
     const known = balances.get(entry.currency)
     const balance = known ?? new Array<bigint>(touches.length).fill(0n)
@@ -90,8 +93,7 @@ function creditJourney(model: Model, journey: Journey, credits: Credit[], totals
         if (isAttributed) total.attributedOrders += 1
       }
     }
-    const shares =
-      entry.kind === 'capture' ? allocate(entry.amountMinor, weights) : allocateRefund(entry, balance, total)
+    const shares = entry.kind === 'capture' ? allocate(entry.amountMinor, weights) : takeAway(entry, balance, total)
     if (entry.kind === 'capture') total.capturedMinor += entry.amountMinor
     for (const [position, touch] of touches.entries()) {
       const revenueMinor = shares[position] ?? 0n
@@ -117,14 +119,21 @@ function creditJourney(model: Model, journey: Journey, credits: Credit[], totals
   }
 }
 
-/** What the refund takes from each balance (negative), capped at what there is; the rest is over-refunded. */
-function allocateRefund(entry: Entry, balance: readonly bigint[], total: CurrencyTotal): bigint[] {
+/** What a refund or a dispute takes from each balance (negative), capped at what there is; the rest is over-refunded. */
+function takeAway(entry: Entry, balance: readonly bigint[], total: CurrencyTotal): bigint[] {
   const wanted = -entry.amountMinor
   const left = balance.reduce((sum, amount) => sum + amount, 0n)
   const applied = wanted < left ? wanted : left
   total.refundedMinor += applied
   total.overRefundedMinor += wanted - applied
   return applied === 0n ? [] : allocate(-applied, balance)
+}
+
+/** Without the disputes that were won, and what they brought back: together they are nothing. */
+function withoutWonDisputes(entries: readonly Entry[]): readonly Entry[] {
+  const won = new Set(entries.map(({ reverses }) => reverses).filter((key) => key !== null))
+  if (won.size === 0) return entries
+  return entries.filter(({ entryKey, kind }) => kind !== 'dispute_reversal' && !won.has(entryKey))
 }
 
 function totalOf(totals: Map<string, CurrencyTotal>, currency: string): CurrencyTotal {
@@ -151,11 +160,12 @@ function totalOf(totals: Map<string, CurrencyTotal>, currency: string): Currency
 export function hashInput(model: Model, modelVersion: string, journeys: readonly Journey[]): string {
   const hash = createHash('sha256').update(`skeldir/attribution-input/v1\n${model}\n${modelVersion}\n`)
   for (const journey of [...journeys].sort((a, b) => compare(a.orderKey, b.orderKey))) {
-    const entries = journey.entries.map(({ entryKey, kind, amountMinor, currency }) => [
+    const entries = journey.entries.map(({ entryKey, kind, amountMinor, currency, reverses }) => [
       entryKey,
       kind,
       String(amountMinor),
       currency,
+      ...(reverses === null ? [] : [reverses]),
     ])
     const touches = journey.touches.map(({ externalId, occurredAt, channel }) => [externalId, occurredAt, channel])
     hash.update(`${JSON.stringify([journey.orderKey, journey.orderedAt, entries, touches])}\n`)

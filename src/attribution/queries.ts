@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../db/tenant.ts'
-import type { Credit, CurrencyTotal, Journey } from './credit.ts'
+import type { Credit, CurrencyTotal, Entry, Journey } from './credit.ts'
 import { LOOKBACK_HOURS, type Model } from './models.ts'
 
 /** One recompute at a time per tenant; held until the transaction ends. */
@@ -24,10 +24,15 @@ export async function listOrderDays(
   { spans, orderKeys }: { spans: readonly Span[]; orderKeys: readonly string[] },
 ): Promise<string[]> {
   const { rows } = await sql<{ day: string }>`
-    with named as (
-      select identity, ordered_at
-      from order_facts
-      where tenant_id = ${tenantId} and order_key = any (${orderKeys as string[]}::text[])
+    with named as (  -- with the facts of all keys of the same order
+      select f.identity, f.ordered_at
+      from order_facts as f
+      where f.tenant_id = ${tenantId}
+        and f.order_key in (select unnest(${orderKeys as string[]}::text[])
+                            union
+                            select other.order_key from order_groups as g
+                            join order_groups as other on other.tenant_id = ${tenantId} and other.group_key = g.group_key
+                            where g.tenant_id = ${tenantId} and g.order_key = any (${orderKeys as string[]}::text[]))
     ),
     touched as (
       select f.ordered_at
@@ -61,7 +66,7 @@ export interface Inputs {
 interface InputRow {
   orderKey: string
   orderedAt: string
-  entries: { entryKey: string; kind: 'capture' | 'refund'; amountMinor: string; currency: string }[]
+  entries: (Omit<Entry, 'amountMinor'> & { amountMinor: string })[]
   touches: { externalId: string; occurredAt: string; channel: string }[]
 }
 
@@ -70,39 +75,63 @@ interface InputRow {
  * that all of it comes from the same snapshot.
  *
  * A touch is eligible for an order of the same identity when it is not later than the order, not more than the
- * lookback before it, and no earlier order of that identity used it up. Times are compared as instants.
+ * lookback before it, and no earlier order of that identity used it up. Where an order has none of these, those count
+ * that it brought itself. Times are compared as instants.
  */
 export async function readInputs(tx: Tx, tenantId: string, day: string): Promise<Inputs> {
   const { rows } = await sql<{ dataCutoff: Date; rows: InputRow[] }>`
-    with candidates as (
-      select distinct order_key
-      from order_facts
-      where tenant_id = ${tenantId}
-        and ordered_at >= ${day}::date::timestamp at time zone 'UTC'
-        and ordered_at < (${day}::date + 1)::timestamp at time zone 'UTC'
+    with candidates as (  -- an order that several vendors report goes by one of its keys
+      select distinct coalesce(g.group_key, f.order_key) as order_key
+      from order_facts as f
+      left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = f.order_key
+      where f.tenant_id = ${tenantId}
+        and f.ordered_at >= ${day}::date::timestamp at time zone 'UTC'
+        and f.ordered_at < (${day}::date + 1)::timestamp at time zone 'UTC'
+    ),
+    members as (
+      select order_key, order_key as member from candidates
+      union
+      select g.group_key, g.order_key
+      from order_groups as g
+      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from candidates)
     ),
     orders as (
-      select f.order_key, min(f.ordered_at) as ordered_at, decode(min(encode(f.identity, 'hex')), 'hex') as identity
-      from order_facts as f
-      where f.tenant_id = ${tenantId}
-        and f.order_key in (select order_key from candidates)
-        and exists (select from ledger_entries as l
-                    where l.tenant_id = ${tenantId} and l.order_key = f.order_key and l.kind = 'capture')
-      group by f.order_key
+      select m.order_key, array_agg(distinct m.member) as members, min(f.ordered_at) as ordered_at,
+             decode(min(encode(f.identity, 'hex')), 'hex') as identity
+      from members as m
+      join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
+      where m.order_key in (select n.order_key from members as n
+                            join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = n.member and l.kind = 'capture'
+                            group by n.order_key
+                            having sum(l.amount_minor) <> 0)  -- not corrected to nothing
+      group by m.order_key
       having min(f.ordered_at) >= ${day}::date::timestamp at time zone 'UTC'
     ),
-    conversions as (  -- every order of these identities: the one before has used up the touches until then
-      select f.order_key,
-             lag(min(f.ordered_at)) over (partition by min(encode(f.identity, 'hex'))
-                                          order by min(f.ordered_at), f.order_key collate "C") as previous_at
+    theirs as (  -- every order of these identities
+      select distinct coalesce(g.group_key, f.order_key) as order_key
       from order_facts as f
+      left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = f.order_key
       where f.tenant_id = ${tenantId}
-        and f.order_key in (select g.order_key from order_facts as g
-                            where g.tenant_id = ${tenantId}
-                              and g.identity in (select o.identity from orders as o where o.identity is not null))
-        and exists (select from ledger_entries as l
-                    where l.tenant_id = ${tenantId} and l.order_key = f.order_key and l.kind = 'capture')
-      group by f.order_key
+        and f.identity in (select o.identity from orders as o where o.identity is not null)
+    ),
+    their_members as (
+      select order_key, order_key as member from theirs
+      union
+      select g.group_key, g.order_key
+      from order_groups as g
+      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from theirs)
+    ),
+    conversions as (  -- the one before has used up the touches until then
+      select m.order_key,
+             lag(min(f.ordered_at)) over (partition by min(encode(f.identity, 'hex'))
+                                          order by min(f.ordered_at), m.order_key collate "C") as previous_at
+      from their_members as m
+      join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
+      where m.order_key in (select n.order_key from their_members as n
+                            join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = n.member and l.kind = 'capture'
+                            group by n.order_key
+                            having sum(l.amount_minor) <> 0)  -- not corrected to nothing
+      group by m.order_key
     )
     select statement_timestamp() as "dataCutoff",
            coalesce(json_agg(json_build_object(
@@ -112,22 +141,51 @@ export async function readInputs(tx: Tx, tenantId: string, day: string): Promise
              'touches', coalesce(touches.list, '[]'::json)) order by o.order_key collate "C"), '[]'::json) as rows
     from orders as o
     left join conversions as c on c.order_key = o.order_key
-    cross join lateral (
-      select json_agg(json_build_object('entryKey', l.entry_key, 'kind', l.kind, 'amountMinor', l.amount_minor::text,
-                                        'currency', l.currency)
-                      order by l.kind, case when l.kind = 'refund' then l.occurred_at end, l.entry_key collate "C") as list
-      from ledger_entries as l
-      where l.tenant_id = ${tenantId} and l.order_key = o.order_key
+    cross join lateral (  -- captures, then what changed them in order of time
+      select json_agg(json_build_object('entryKey', e.entry_key, 'kind', e.kind, 'amountMinor', e.amount_minor::text,
+                                        'currency', e.currency, 'reverses', e.reverses)
+                      order by e.kind <> 'capture', e.changed_at, e.kind, e.entry_key collate "C") as list
+      from (
+        select coalesce(l.corrects_entry_key, l.entry_key) as entry_key,
+               l.kind,
+               l.currency,
+               l.reverses_entry_key as reverses,
+               sum(l.amount_minor) as amount_minor,
+               case when l.kind <> 'capture' then
+                 min(least(l.occurred_at, (select min(c.occurred_at) from canonical_events as c
+                                           where c.tenant_id = ${tenantId} and c.entry_key = l.entry_key
+                                             and c.counts and c.amount_minor is distinct from 0))) end as changed_at
+        from ledger_entries as l
+        where l.tenant_id = ${tenantId}
+          and l.order_key = any (o.members)
+          and not exists (select from uncounted_entries as u
+                          where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+        group by 1, l.kind, l.currency, l.reverses_entry_key
+        having sum(l.amount_minor) <> 0
+      ) as e
     ) as entries
     cross join lateral (
       select json_agg(json_build_object('externalId', t.external_id, 'channel', t.channel, 'occurredAt',
                                         to_char(t.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
-                      order by t.occurred_at, t.external_id collate "C") as list
-      from touchpoints as t
-      where t.tenant_id = ${tenantId}
-        and t.identity = o.identity
-        and t.occurred_at between o.ordered_at - make_interval(hours => ${LOOKBACK_HOURS}) and o.ordered_at
-        and (c.previous_at is null or t.occurred_at > c.previous_at)
+                      order by t.occurred_at, t.external_id collate "C", t.channel collate "C") as list
+      from (
+        select found.*, min(found.distance) over () as nearest
+        from (
+          select external_id, channel, occurred_at, 1 as distance  -- of the visitor
+          from touchpoints
+          where tenant_id = ${tenantId}
+            and identity = o.identity
+            and (c.previous_at is null or occurred_at > c.previous_at)
+          union all
+          select external_id, channel, occurred_at, 2  -- that the order itself brought
+          from touchpoints
+          where tenant_id = ${tenantId}
+            and identity is null
+            and order_key = any (o.members)
+        ) as found
+        where found.occurred_at between o.ordered_at - make_interval(hours => ${LOOKBACK_HOURS}) and o.ordered_at
+      ) as t
+      where t.distance = t.nearest
     ) as touches`.execute(tx)
   const row = rows[0]
   if (row === undefined) throw new Error('an aggregate without groups gives one row')
@@ -331,6 +389,8 @@ export async function sumByChannel(
 }
 
 export interface OrderRow {
+  /** The key that the whole order goes by. */
+  orderKey: string
   orderedAt: Date
   currency: string
   hasIdentity: boolean
@@ -338,29 +398,44 @@ export interface OrderRow {
   refundedMinor: bigint
 }
 
-/** An order with money, in the currency of its first capture. */
+/**
+ * An order with money, in the currency of its first capture, by any of its keys. Refunded is what went away for whatever
+ * reason: refunds, and disputes less those won.
+ */
 export async function findOrder(tx: Tx, tenantId: string, orderKey: string): Promise<OrderRow | undefined> {
   const { rows } = await sql<OrderRow>`
-    with facts as (
-      select min(ordered_at) as ordered_at, count(identity) > 0 as has_identity
-      from order_facts
-      where tenant_id = ${tenantId} and order_key = ${orderKey}
+    with own as (
+      select coalesce((select group_key from order_groups where tenant_id = ${tenantId} and order_key = ${orderKey}),
+                      ${orderKey}) as order_key
+    ),
+    members as (
+      select order_key as member from own
+      union
+      select g.order_key from own join order_groups as g on g.tenant_id = ${tenantId} and g.group_key = own.order_key
+    ),
+    facts as (
+      select min(f.ordered_at) as ordered_at, count(f.identity) > 0 as has_identity
+      from members as m
+      join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
       having count(*) > 0
     ),
     money as (
-      select currency,
-             sum(amount_minor) filter (where kind = 'capture')::bigint as captured_minor,
-             coalesce(-sum(amount_minor) filter (where kind = 'refund'), 0)::bigint as refunded_minor
-      from ledger_entries
-      where tenant_id = ${tenantId} and order_key = ${orderKey}
-      group by currency
-      having count(*) filter (where kind = 'capture') > 0
-      order by currency
+      select l.currency,
+             sum(l.amount_minor) filter (where l.kind = 'capture')::bigint as captured_minor,
+             coalesce(-sum(l.amount_minor) filter (where l.kind <> 'capture'), 0)::bigint as refunded_minor
+      from members as m
+      join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = m.member
+      where not exists (select from uncounted_entries as u
+                        where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+      group by l.currency
+      having sum(l.amount_minor) filter (where l.kind = 'capture') <> 0
+      order by l.currency
       limit 1
     )
-    select f.ordered_at as "orderedAt", m.currency, f.has_identity as "hasIdentity", m.captured_minor as "capturedMinor",
-           m.refunded_minor as "refundedMinor"
-    from facts as f
+    select own.order_key as "orderKey", f.ordered_at as "orderedAt", m.currency, f.has_identity as "hasIdentity",
+           m.captured_minor as "capturedMinor", m.refunded_minor as "refundedMinor"
+    from own
+    cross join facts as f
     cross join money as m`.execute(tx)
   return rows[0]
 }

@@ -271,7 +271,7 @@ export function getOrderCredits(ctx: TenantContext, orderKey: string): Promise<O
   return inTenant(ctx.db.main, ctx, async (tx) => {
     const order = await findOrder(tx, ctx.tenantId, orderKey)
     if (order === undefined) throw notFound()
-    const rows = await listOrderCredits(tx, ctx.tenantId, orderKey, toDay(order.orderedAt), order.currency)
+    const rows = await listOrderCredits(tx, ctx.tenantId, order.orderKey, toDay(order.orderedAt), order.currency)
     const models = MODELS.flatMap((model) => {
       const credits = rows.filter((row) => row.model === model)
       const [first] = credits

@@ -5,8 +5,11 @@ import { ProvisioningError } from '../tenants/operator.ts'
 import { apiKeyCommands } from './admin/api-keys.ts'
 import { auditLogCommands } from './admin/audit-log.ts'
 import { type AdminCommand, type AdminInput, OPTIONS, type OptionName } from './admin/command.ts'
+import { deadEventCommands } from './admin/dead-events.ts'
 import { memberCommands } from './admin/members.ts'
 import { print } from './admin/print.ts'
+import { privacyCommands } from './admin/privacy.ts'
+import { retentionCommands } from './admin/retention.ts'
 import { rotationCommands } from './admin/rotation.ts'
 import { tenantCommands } from './admin/tenants.ts'
 import { userCommands } from './admin/users.ts'
@@ -19,6 +22,9 @@ const commands: Record<string, AdminCommand> = {
   ...apiKeyCommands,
   ...auditLogCommands,
   ...rotationCommands,
+  ...retentionCommands,
+  ...privacyCommands,
+  ...deadEventCommands,
 }
 
 function help(): string {
@@ -34,7 +40,7 @@ ${rows.join('\n')}
 Allowed origins are those of web pages that may read the tenant's answers, such as https://console.example or
 http://localhost:5173. set-allowed-origins replaces the whole list and prints it; without a URL the list is empty.
 
-set-rate-limit says how many requests a minute a tenant has: by default 600, and 60000 deliveries and events.
+set-rate-limit says how many requests a minute a tenant has: by default 600, 60000 deliveries and events, and 12000 from web pages.
 Running processes follow within 10 seconds.
 
   --json    print the result as one JSON object; a list as { "items": [...] }
@@ -58,10 +64,15 @@ export async function runAdmin(args: string[]): Promise<void> {
   if (surplus !== undefined) throw new UsageError(`admin ${verb} takes no --${surplus}`)
 
   let opened: ReturnType<typeof createContext> | undefined
+  let openedApi: ReturnType<typeof createContext> | undefined
   const input: AdminInput = {
     ctx() {
       opened ??= createContext({ ...readConfig(), logLevel: 'warn' }, 'app_rw', 'admin')
       return opened
+    },
+    api() {
+      openedApi ??= createContext({ ...readConfig(), logLevel: 'warn' }, 'app_user', 'admin')
+      return openedApi
     },
     operands,
     need(name) {
@@ -70,15 +81,15 @@ export async function runAdmin(args: string[]): Promise<void> {
       return value
     },
     get: (name) => options[name],
-    is: (name) => options[name] ?? false,
     all: (name) => options[name] ?? [],
+    is: (name) => options[name] === true,
   }
   try {
     print(await command.run(input), json)
   } catch (error) {
     throw toProvisioningError(error)
   } finally {
-    await opened?.close()
+    await Promise.all([opened?.close(), openedApi?.close()])
   }
 }
 

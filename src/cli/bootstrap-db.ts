@@ -41,6 +41,7 @@ export async function runBootstrap(args: string[]): Promise<void> {
       app_ingest: 'INGEST_DATABASE_URL',
       app_worker: 'WORKER_DATABASE_URL',
       app_rw: 'ADMIN_DATABASE_URL',
+      app_retention: 'RETENTION_DATABASE_URL',
     } as const
     for (const [role, name] of Object.entries(names)) {
       console.log(`${name}=${toUrl(adminUrl, values.database, role, passwords[role as RuntimeRole])}`)

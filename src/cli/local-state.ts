@@ -108,6 +108,16 @@ function parseSecrets(file: string, text: string): Secrets {
   )
 }
 
+/** What PayPal's simulator signs with here, and endpoints in test mode take; null when no platform has made it. */
+export function localTestCertificate(state: LocalState = openLocalState()): string | null {
+  const file = testCertificateFile(state)
+  return existsSync(file) ? file : null
+}
+
+export function testCertificateFile({ folder }: LocalState): string {
+  return join(folder, 'paypal-test.pem')
+}
+
 /** Null when nothing runs: no file, or a supervisor that is gone without having removed it. */
 export function readRunState(state: LocalState = openLocalState()): RunState | null {
   const run = readJson<RunState>(join(state.folder, 'run.json'))

@@ -2,11 +2,12 @@
 //   npx skeldir --help
 import { parseArgs } from 'node:util'
 import packageJson from '../../package.json' with { type: 'json' }
-import { ConfigError, settings } from '../config.ts'
-import { MigrationError } from '../db/migrate.ts'
-import { ProvisioningError } from '../tenants/service.ts'
+import { settings } from '../config.ts'
 import { readConfig, UsageError } from './environment.ts'
 import { readConnections } from './local-state.ts'
+
+/** Errors that a person can mend. By name: to load their modules would take longer than most commands (measured). */
+const EXPECTED = new Set(['ConfigError', 'MigrationError', 'ProvisioningError'])
 
 interface Command {
   usage: string
@@ -71,6 +72,22 @@ const commands: Record<string, Command> = {
     summary: 'tenants, members, accounts, API keys, audit log and rotation of keys (skeldir admin --help)',
     run: async (args) => void (await import('./admin.ts').then(({ runAdmin }) => runAdmin(args))),
   },
+  import: {
+    usage: 'import orders|touchpoints|spend FILE --tenant SLUG [options]',
+    summary: 'imports a file of history, with progress, a dry run and a way to go on (skeldir import --help)',
+    run: async (args) => {
+      const { runImport } = await import('./import.ts')
+      process.exitCode = await runImport(args)
+    },
+  },
+  poll: {
+    usage: 'poll [silence|set-credential] --tenant SLUG [options]',
+    summary: 'asks vendors for what no delivery brought, and looks for silent endpoints (skeldir poll --help)',
+    run: async (args) => {
+      const { runPoll } = await import('./poll.ts')
+      process.exitCode = await runPoll(args)
+    },
+  },
   webhooks: {
     usage: 'webhooks send|list [options]',
     summary: 'sends signed, made-up webhooks of Stripe, Shopify, PayPal and WooCommerce (skeldir webhooks --help)',
@@ -83,7 +100,7 @@ const commands: Record<string, Command> = {
 
 function help(): string {
   const rows = Object.values(commands).map(({ usage, summary }) => `  skeldir ${usage}\n      ${summary}`)
-  const names = Object.entries(settings).map(([name, { meaning }]) => `  ${name.padEnd(24)}${meaning}`)
+  const names = Object.entries(settings).map(([name, { meaning }]) => `  ${name.padEnd(34)}${meaning}`)
   return `Skeldir ${packageJson.version}: contract-first revenue attribution\n\n${rows.join('\n')}\n\nEnvironment:\n${names.join('\n')}\n`
 }
 
@@ -114,13 +131,16 @@ async function main([name, ...args]: string[]): Promise<void> {
   await command.run(args)
 }
 
-if (import.meta.main) {
+/** Runs a command. The exit status of the process is then what it ends with, as far as it did not go well. */
+export async function runCommand(args: string[]): Promise<void> {
   try {
-    await main(process.argv.slice(2))
+    await main(args)
   } catch (error) {
     process.exitCode = explain(error)
   }
 }
+
+if (import.meta.main) await runCommand(process.argv.slice(2))
 
 /** One sentence for what a person can mend, a stack trace for what is our fault. */
 function explain(error: unknown): number {
@@ -128,8 +148,7 @@ function explain(error: unknown): number {
     console.error(`skeldir: ${(error as Error).message}\nTry: npx skeldir --help`)
     return 2
   }
-  const isExpected =
-    error instanceof ConfigError || error instanceof MigrationError || error instanceof ProvisioningError
+  const isExpected = error instanceof Error && EXPECTED.has(error.name)
   const code = (error as NodeJS.ErrnoException)?.code
   if (isExpected || typeof code === 'string') console.error(`skeldir: ${(error as Error).message || code}`)
   else console.error(error)

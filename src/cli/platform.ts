@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import type { EmbeddedPostgres } from '../db/embedded.ts'
+import { keepCertificate } from '../webhooks/simulator/certificate.ts'
 import { keepPostgres, type PrepareTarget, prepareDatabase, readExternalDatabase } from './database.ts'
 import {
   type Connections,
@@ -12,6 +13,7 @@ import {
   repositoryRoot,
   type Secrets,
   takeStartLock,
+  testCertificateFile,
   writeConnections,
   writeRunState,
 } from './local-state.ts'
@@ -154,6 +156,8 @@ async function startParts(
     port,
     verbose,
     hasMocks: Boolean(options.mocks),
+    // For whoever tries things out; with a database of one's own it is said by hand.
+    testCertificate: external === null ? makeTestCertificate(state) : null,
   })
   const commands = options.commands ?? { api: ['src/cli/main.ts', 'serve'], worker: ['src/cli/main.ts', 'worker'] }
   const keep = (name: 'api' | 'worker') =>
@@ -224,6 +228,13 @@ function describeRunning(state: LocalState): string {
     : `Skeldir is already running: ${run.api.url} (process ${run.pid}). Stop it with Ctrl-C there, or: kill ${run.pid}`
 }
 
+/** What `skeldir webhooks send paypal` signs with here. */
+function makeTestCertificate(state: LocalState): string {
+  const file = testCertificateFile(state)
+  keepCertificate(file)
+  return file
+}
+
 interface ChildSettings {
   connections: Connections
   secrets: Secrets
@@ -231,6 +242,8 @@ interface ChildSettings {
   port: number
   verbose: boolean
   hasMocks: boolean
+  /** Null: nobody but PayPal signs for its endpoints in test mode. */
+  testCertificate: string | null
 }
 
 function toChildEnvironment(env: NodeJS.ProcessEnv, settings: ChildSettings): NodeJS.ProcessEnv {
@@ -245,6 +258,9 @@ function toChildEnvironment(env: NodeJS.ProcessEnv, settings: ChildSettings): No
     LOG_LEVEL: env.LOG_LEVEL || (settings.verbose ? 'info' : 'warn'),
     // The reference offers to try requests against the mocks' gateway only where there is one.
     ...(!settings.hasMocks && !env.SKELDIR_MOCK_URL && { SKELDIR_MOCK_URL: 'none' }),
+    ...(settings.testCertificate !== null && {
+      SKELDIR_PAYPAL_TEST_CERTIFICATES: env.SKELDIR_PAYPAL_TEST_CERTIFICATES || settings.testCertificate,
+    }),
     SKELDIR_SUPERVISED: '1',
   }
 }

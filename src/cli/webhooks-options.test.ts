@@ -53,7 +53,7 @@ test('all of it at once', () => {
     read(
       'woocommerce order.updated --to http://localhost:3000/h --secret s --tenant-key k --seed 3 --count 100 --rate 50/s ' +
         '--duplicate 0.1 --reorder --tamper signature --old 20 --retry --retry-speed 10 --currency eur --amount 12.50 ' +
-        '--visitor 01KDW3M8Q2Z7C4T9X5B6N1R0JA --stage refunded --concurrency 8 --cert-port 4443 --format json --yes-remote',
+        '--visitor 01KDW3M8Q2Z7C4T9X5B6N1R0JA --stage refunded --concurrency 8 --cert-port 4443 --cert-file a.pem --format json --yes-remote',
     ),
   ).toMatchObject({
     url: new URL('http://localhost:3000/h'),
@@ -67,6 +67,7 @@ test('all of it at once', () => {
     story: { currency: 'EUR', amount: '12.50', visitorId: '01KDW3M8Q2Z7C4T9X5B6N1R0JA', stage: 'refunded' },
     concurrency: 8,
     certPort: 4443,
+    certFile: 'a.pem',
     format: 'json',
     isRemoteMeant: true,
   })

@@ -28,6 +28,8 @@ export interface SendCommand {
   retry: boolean
   retrySpeed: number
   certPort: number
+  /** Null where none was given. */
+  certFile: string | null
   print: (typeof PRINTED)[number] | null
   format: 'text' | 'json'
 }
@@ -93,6 +95,7 @@ export function readSendOptions(args: readonly string[], env: NodeJS.ProcessEnv 
       email: text,
       scheme: { ...text, default: 'vendor' },
       'cert-port': { ...text, default: '0' },
+      'cert-file': text,
       seed: text,
       at: text,
       currency: { ...text, default: 'USD' },
@@ -146,6 +149,7 @@ export function readSendOptions(args: readonly string[], env: NodeJS.ProcessEnv 
     retry: values.retry,
     retrySpeed: toNumber('--retry-speed', values['retry-speed'], 0.001, 1e9),
     certPort: toInteger('--cert-port', values['cert-port'], 0, 65_535),
+    certFile: values['cert-file'] ?? null,
     print: values.print === undefined ? null : toOne('--print', values.print || 'all', PRINTED),
     format: toFormat(values.format),
   }

@@ -5,6 +5,7 @@ import { isSigned } from '../webhooks/simulator/attempt.ts'
 import { contractTopics } from '../webhooks/simulator/contract-topics.ts'
 import type { Delivery, SimulatedVendor } from '../webhooks/simulator/delivery.ts'
 import { isCalled, SimulatorError } from '../webhooks/simulator/simulators.ts'
+import { SHOP_URL } from '../webhooks/simulator/woocommerce/order.ts'
 import { UsageError } from './environment.ts'
 import { readRunState } from './local-state.ts'
 import type { SendCommand } from './webhooks-options.ts'
@@ -99,6 +100,9 @@ async function makeEndpoint(
     name: 'Webhook simulator',
     secret,
     ...(vendor === 'shopify' ? { shop_domain: story.shopDomain } : {}),
+    ...(vendor === 'woocommerce' ? { shop_domain: new URL(SHOP_URL).hostname } : {}),
+    // Nobody but PayPal signs for live ones.
+    ...(vendor === 'paypal' ? { mode: 'test' } : {}),
   }
   const endpoint = await call<{ delivery_url: string }>(platform, '/api/webhook-endpoints', request, login.access_token)
   // Only the path: the platform may name an address that reaches it from outside.

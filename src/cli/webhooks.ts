@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSigned, type Signing, toRequest } from '../webhooks/simulator/attempt.ts'
-import { makeCertificate } from '../webhooks/simulator/certificate.ts'
+import { type Certificate, keepCertificate, makeCertificate } from '../webhooks/simulator/certificate.ts'
 import { type CertificateServer, certificateUrl, serveCertificate } from '../webhooks/simulator/certificate-server.ts'
 import { SIMULATED_VENDORS } from '../webhooks/simulator/contract-topics.ts'
 import type { Delivery, SimulatedVendor } from '../webhooks/simulator/delivery.ts'
@@ -10,6 +10,7 @@ import { send } from '../webhooks/simulator/send.ts'
 import { listTopics, makeDelivery, SimulatorError } from '../webhooks/simulator/simulators.ts'
 import { isAsExpected, type Tally, toJson, toText } from '../webhooks/simulator/tally.ts'
 import { UsageError } from './environment.ts'
+import { localTestCertificate } from './local-state.ts'
 import { readSendOptions, readVendor, type SendCommand } from './webhooks-options.ts'
 import { findTarget, type Target, TargetError } from './webhooks-target.ts'
 
@@ -30,6 +31,8 @@ Where to, and signed with what
                             manager, whose password is in SKELDIR_PASSWORD
   --scheme S                vendor (default) or standard-webhooks
   --cert-port N             where PayPal's certificate is served on 127.0.0.1 (default: any free port)
+  --cert-file F             PEM file with that certificate and its key, made when there is none (default: the one
+                            that the platform of this checkout takes for endpoints in test mode, else a new one)
 
 What
   --seed N                  the same seed gives the same bytes, and its topics tell of one order; all ids hang on
@@ -116,7 +119,7 @@ async function sendWebhooks(command: SendCommand): Promise<number> {
   const first = make(command.seed)
   if (command.print !== null) return print(command, make)
   const target = await findTarget(command, first)
-  const server = needsCertificate(command) ? await serveCertificate(command.certPort) : null
+  const server = needsCertificate(command) ? await serveCertificate(command.certPort, findCertificate(command)) : null
   try {
     return await sendTo(command, target, server, make)
   } finally {
@@ -206,8 +209,13 @@ function needsCertificate({ vendor, signing }: SendCommand): boolean {
   return vendor === 'paypal' && signing.scheme === 'vendor'
 }
 
+function findCertificate({ certFile }: SendCommand): Certificate {
+  const file = certFile ?? localTestCertificate()
+  return file === null ? makeCertificate() : keepCertificate(file)
+}
+
 function print(command: SendCommand, make: (seed: number) => Delivery): number {
-  const certificate = needsCertificate(command) ? makeCertificate() : null
+  const certificate = needsCertificate(command) ? findCertificate(command) : null
   const signing: Signing = {
     ...command.signing,
     secret: command.secret ?? '',

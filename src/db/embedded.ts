@@ -353,6 +353,15 @@ async function launch(
   }
 }
 
+/** For data that nobody wants back: nothing is made safe, or tidied up in the background. */
+const FORGETFUL = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  autovacuum: 'off',
+  checkpoint_timeout: '1h',
+}
+
 function serverSettings(settings: 'durable' | 'test', port: number): string[] {
   const values: Record<string, string | number> = {
     listen_addresses: '127.0.0.1',
@@ -364,7 +373,7 @@ function serverSettings(settings: 'durable' | 'test', port: number): string[] {
     log_line_prefix: '%m [%p] %q%u@%d ',
     cluster_name: 'skeldir',
     dynamic_shared_memory_type: sharedMemoryBytes() < SHARED_MEMORY_MIN_BYTES ? 'mmap' : 'posix',
-    ...(settings === 'test' && { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(settings === 'test' && FORGETFUL),
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }

@@ -4,6 +4,7 @@ import { operations } from '../../generated/operations.ts'
 import * as validators from '../../generated/validators.js'
 import type { AppContext } from '../context.ts'
 import { type Handlers, notImplemented, type OperationId } from '../contract.ts'
+import { createAdmission } from './admission.ts'
 import type { Authenticator } from './authenticate.ts'
 import type { CorsPolicy } from './cors.ts'
 import { createEngine } from './engine.ts'
@@ -56,6 +57,7 @@ export function createServer(
         }),
       isClosing: () => !server.listening,
       trustedProxies: ctx.config.trustedProxies,
+      admission: createAdmission(ctx.config.ingest),
       ...(cors !== undefined && { cors }),
       ...(limits !== undefined && { limits }),
     }),

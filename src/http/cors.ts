@@ -36,6 +36,9 @@ export interface CorsPlan {
 /** Seconds for which a browser keeps a preflight's answer; the answer proper is decided anew each time. */
 const PREFLIGHT_MAX_AGE_S = 600
 
+/** No script may set these. Source: https://fetch.spec.whatwg.org/#forbidden-request-header */
+const SET_BY_BROWSER = /^(?:origin|dnt|sec-.*)$/i
+
 /** Scripts may read these in any case, or never. */
 const NOT_EXPOSED = new Set([
   'access-control-allow-origin',
@@ -55,9 +58,9 @@ const SERVER_TARGET = { plan: { allowHeaders: '', exposeHeaders: 'Allow, Retry-A
 /** Files answer GET, and 304 to a matching ETag. */
 export const FILE_PLAN: CorsPlan = { allowHeaders: 'If-None-Match', exposeHeaders: 'ETag, Link, X-Correlation-ID' }
 
-/** Descriptions are for every tool on any page; the pages for people are not. */
+/** Descriptions are for every tool on any page, and the script is for shops, also with `integrity`; the pages for people are not. */
 function isPublicFile(path: string): boolean {
-  return path === '/docs/openapi.json' || path.startsWith('/.well-known/')
+  return path === '/collect.js' || path === '/docs/openapi.json' || path.startsWith('/.well-known/')
 }
 
 /** From the operation's row, and from the document's security schemes, which name the headers of the credentials. */
@@ -71,8 +74,7 @@ export function planCors(row: OperationRow, document: object): CorsPlan {
   if (row.requestBody !== null) taken.push('Content-Type')
   const given = Object.values(row.replies).flatMap(({ headers }) => headers)
   return {
-    // The browser sets Origin, and lets no script do so.
-    allowHeaders: toList(taken.filter((name) => name.toLowerCase() !== 'origin')),
+    allowHeaders: toList(taken.filter((name) => !SET_BY_BROWSER.test(name))),
     exposeHeaders: toList([...given, 'X-Correlation-ID'].filter((name) => !NOT_EXPOSED.has(name.toLowerCase()))),
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import type { Request as BackendRequest } from 'openapi-backend'
-import type { AppContext } from '../context.ts'
+import type { Admission, AppContext } from '../context.ts'
+
 import type { Authenticator } from './authenticate.ts'
 import { createBackend } from './backend.ts'
 import { readBody } from './body.ts'
@@ -33,6 +34,8 @@ export interface EngineOptions {
   cors?: CorsPolicy
   /** Default: nothing is counted or remembered. */
   limits?: Limits
+  /** Where what is to be stored takes its place. Default: there is always one. */
+  admission?: Admission
   /** Addresses and networks (CIDR) whose word about the client's address is taken. Default: none. */
   trustedProxies?: readonly string[] | undefined
 }
@@ -60,7 +63,7 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     options.authenticators,
     options.sendReply ?? sendReply,
   )
-  const { cors, limits } = options
+  const { cors, limits, admission } = options
   const findClient = createClientFinder(options.trustedProxies ?? [], () => {
     if (options.trustedProxies !== undefined) app.log.warn(UNHEARD_PROXY)
   })
@@ -81,6 +84,8 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
         correlationId,
         clientAddress: findClient({ peer: req.socket.remoteAddress, headers: req.headers }),
         userAgent: req.headers['user-agent'],
+        permits: limits?.rates,
+        admission,
         log: app.log.child({ correlationId }),
       },
       method: req.method,

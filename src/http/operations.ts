@@ -67,6 +67,8 @@ export interface BoundOperation {
   ratePolicy: TenantPolicy | undefined
   /** Whether an Idempotency-Key makes the request safe to send again. */
   isIdempotent: boolean
+  /** Whether it stores what comes in from outside, of which a process takes on only so much at a time. */
+  isBounded: boolean
   /** The shape in which openapi-backend wants it. */
   operation: {
     operationId: string
@@ -173,6 +175,7 @@ function bindOperation(contract: ContractSource, id: string, row: OperationRow, 
     cors: planCors(row, contract.document),
     ratePolicy: tenantPolicyOf(row),
     isIdempotent: isIdempotent(row),
+    isBounded: row.rateLimitPolicy === 'ingest',
     operation: {
       operationId: id,
       method: row.method,

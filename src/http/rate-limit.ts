@@ -5,9 +5,12 @@ import { ProblemError } from '../problem/problem.ts'
 /** The policies of `x-rate-limit-policy` that count the requests of a tenant. */
 export type TenantPolicy = Extract<OperationRow['rateLimitPolicy'], 'default' | 'ingest'>
 
+/** With what an operation counts that finds out by itself whose it is. */
+export type CountedPolicy = TenantPolicy | 'collect'
+
 /** What a tenant may still do, after the request that asked. */
 export interface Quota {
-  policy: TenantPolicy
+  policy: CountedPolicy
   /** Requests in a minute. */
   perMinute: number
   remaining: number
@@ -19,7 +22,7 @@ export interface Quota {
 
 export interface RateLimiter {
   /** Takes one permit of the tenant. Answers at once when it need not ask, which is nearly always. Never throws. */
-  take(ctx: RequestContext, tenantId: string, policy: TenantPolicy): Quota | Promise<Quota>
+  take(ctx: RequestContext, tenantId: string, policy: CountedPolicy): Quota | Promise<Quota>
 }
 
 /** Of every policy. */

@@ -6,7 +6,10 @@ const router = createRouter([
   { method: 'GET', path: '/orders/{order_id}/credits', target: 'credits' },
   { method: 'GET', path: '/orders/latest/credits', target: 'latest' },
   { method: 'POST', path: '/orders', target: 'create' },
+  { method: 'GET', path: '/orders/{order_id}', target: 'read' },
   { method: 'DELETE', path: '/orders/{order_id}', target: 'remove' },
+  { method: 'POST', path: '/orders/replay', target: 'replay' },
+  { method: 'GET', path: '/orders/count', target: 'count' },
   { method: 'GET', path: '/.well-known/x:y', target: 'colon' },
 ])
 
@@ -32,8 +35,25 @@ describe('match', () => {
     ['GET', '/orders%2F1/credits', { kind: 'none' }],
     ['GET', '/orders', { kind: 'other_method', allow: 'OPTIONS, POST' }],
     ['PUT', '/orders/1/credits', { kind: 'other_method', allow: 'GET, HEAD, OPTIONS' }],
-    ['PROPFIND', '/orders/1', { kind: 'other_method', allow: 'DELETE, OPTIONS' }],
+    ['PROPFIND', '/orders/1', { kind: 'other_method', allow: 'DELETE, GET, HEAD, OPTIONS' }],
   ])('%s %s', (method, path, expected) => {
+    expect(found(method, path)).toEqual(expected)
+  })
+
+  // https://spec.openapis.org/oas/v3.1.1.html#paths-object: concrete paths before templated ones.
+  test.each([
+    ['POST', '/orders/replay', ['replay', {}]],
+    ['GET', '/orders/replay', { kind: 'other_method', allow: 'OPTIONS, POST' }],
+    ['HEAD', '/orders/replay', { kind: 'other_method', allow: 'OPTIONS, POST' }],
+    ['DELETE', '/orders/replay', { kind: 'other_method', allow: 'OPTIONS, POST' }],
+    ['OPTIONS', '/orders/replay', { kind: 'other_method', allow: 'OPTIONS, POST' }],
+    ['GET', '/orders/repl%61y', { kind: 'other_method', allow: 'OPTIONS, POST' }],
+    ['HEAD', '/orders/count', ['count', {}]],
+    ['DELETE', '/orders/count', { kind: 'other_method', allow: 'GET, HEAD, OPTIONS' }],
+    ['GET', '/orders/replays', ['read', { order_id: 'replays' }]],
+    ['GET', '/orders/Replay', ['read', { order_id: 'Replay' }]],
+    ['GET', '/orders/replay%2F', ['read', { order_id: 'replay/' }]],
+  ])('a literal path is its route’s alone: %s %s', (method, path, expected) => {
     expect(found(method, path)).toEqual(expected)
   })
 

@@ -29,11 +29,14 @@ const MAX_PARAM_LENGTH = 16_384
 /**
  * Finds a route in time proportional to the length of the path, whatever the number of routes (openapi-backend's own
  * router builds one regular expression per operation and request). Case-sensitive; a trailing or doubled slash is another
- * path; an empty path parameter matches nothing. HEAD is answered by GET. Throws when two routes would be ambiguous.
+ * path; an empty path parameter matches nothing. HEAD is answered by GET. A path that some route has literally is that
+ * route's alone, whatever the method (https://spec.openapis.org/oas/v3.1.1.html#paths-object): beside `POST /orders/replay`
+ * no `GET /orders/{order_id}` reads `replay` as an id. Throws when two routes would be ambiguous.
  */
 export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
   const router = findMyWay({ caseSensitive: true, maxParamLength: MAX_PARAM_LENGTH })
   const methods = new Set<string>()
+  const literals = new Set<string>()
   for (const { method, path, target } of routes) {
     methods.add(method)
     const names: string[] = []
@@ -41,14 +44,16 @@ export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
     const pattern = path
       .replaceAll(':', '::')
       .replace(/\{([^{}]+)\}/g, (_, name: string) => `:p${names.push(name) - 1}`)
+    if (names.length === 0) literals.add(path)
     router.on(method as findMyWay.HTTPMethod, pattern, noop, { target, names } satisfies Stored<T>)
   }
   const allowed = [...methods]
 
-  function find(method: string, path: string): Match<T> | undefined {
+  function find(method: string, path: string, isLiteral: boolean): Match<T> | undefined {
     const found = router.find(method as findMyWay.HTTPMethod, path)
     if (found === null) return undefined
     const { target, names } = found.store as Stored<T>
+    if (isLiteral && names.length > 0) return undefined
     const params: Record<string, string> = {}
     for (let i = 0; i < names.length; i++) {
       const value = found.params[`p${i}`]
@@ -64,9 +69,11 @@ export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
       if (path.includes('%')) decodePercent(path, '/path')
       // find-my-way would cut the path here; a request target has no fragment (RFC 9112 section 3.2).
       if (path.includes('#')) throw malformed('fragment', 'The request target holds a fragment.', '/path')
-      const found = find(method, path) ?? (method === 'HEAD' ? find('GET', path) : undefined)
+      // As find-my-way reads it: an escaped letter is that letter, and an escaped slash is none.
+      const isLiteral = literals.has(path.includes('%') ? decodeURI(path) : path)
+      const found = find(method, path, isLiteral) ?? (method === 'HEAD' ? find('GET', path, isLiteral) : undefined)
       if (found !== undefined) return found
-      const others = allowed.filter((other) => find(other, path) !== undefined)
+      const others = allowed.filter((other) => find(other, path, isLiteral) !== undefined)
       return others.length === 0 ? { kind: 'none' } : { kind: 'other_method', allow: allowHeader(others) }
     },
   }

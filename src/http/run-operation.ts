@@ -38,6 +38,18 @@ export async function runOperation(operation: BoundOperation, exchange: Exchange
   }
   if (!row.acceptsAnyMediaType) requireAcceptable(operation, exchange)
   const sent = row.requestBody === null ? NO_BODY : await readRequestBody(operation, exchange)
+  const { admission } = exchange.ctx
+  if (admission === undefined || !operation.isBounded) return runHandler(operation, exchange, sent)
+  const leave = admission.enter(sent.rawBody.length)
+  try {
+    return await runHandler(operation, exchange, sent)
+  } finally {
+    leave()
+  }
+}
+
+async function runHandler(operation: BoundOperation, exchange: Exchange, sent: SentBody): Promise<AnyReply> {
+  const { principal, limits } = exchange
   const { rawBody, mediaType } = sent
   const { parameters, body } = readInput(operation, exchange, sent)
   const request: AnyRequest = {
@@ -62,7 +74,11 @@ async function readRequestBody({ row }: BoundOperation, { headers, readBody: rea
   const isSent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
   const isNamed = row.requestBody?.required === true || isSent
   const mediaType = isNamed ? requireMediaType(headers, row.requestBody?.mediaTypes ?? []) : null
-  return { rawBody: await read(), mediaType }
+  const rawBody = await read()
+  const maxBytes = mediaType === null ? undefined : row.requestBody?.jsonText?.[mediaType]?.maxBytes
+  if (maxBytes !== undefined && rawBody.length > maxBytes)
+    throw new ProblemError('payload_too_large', `A body of ${mediaType} has at most ${maxBytes} bytes.`)
+  return { rawBody, mediaType }
 }
 
 /** Parses, then validates: 400 comes before 422, and a 422 lists the faults of parameters and body together. */
@@ -75,7 +91,8 @@ function readInput(
   const isBodyParsed =
     !row.acceptsAnyMediaType && row.requestBody !== null && (row.requestBody.required || rawBody.length > 0)
   // Text that is not JSON has no schema to be held against; its handler reads it line by line.
-  const isJson = mediaType === null || /[/+]json$/.test(mediaType)
+  const isJson =
+    mediaType === null || /[/+]json$/.test(mediaType) || row.requestBody?.jsonText?.[mediaType] !== undefined
   const body = isBodyParsed ? (isJson ? parseJson(rawBody) : parseText(rawBody)) : undefined
   const parameters = readDeclaredParameters(operation, exchange)
   if (!isStrict) return { parameters, body }

@@ -4,6 +4,7 @@ import { annotate, type Description, type FindImplementation } from './static/de
 import { file, REVALIDATE, route, type StaticFile, type StaticRoute } from './static/file.ts'
 import { openPages } from './static/pages.ts'
 import { redocBundle, redocPage, scalarBundle, scalarPage, scalarStart } from './static/reference.ts'
+import { snippetFile } from './static/snippet.ts'
 
 export type { StaticFile, StaticRoute } from './static/file.ts'
 
@@ -27,6 +28,7 @@ export function createStaticRoutes(document: Description, options: StaticRouteOp
   })
   return [
     ...consoleFiles(),
+    route('/collect.js', snippetFile),
     one('/docs', 'index'),
     one('/docs/bar.css', 'bar.css'),
     one('/docs/style.css', 'style.css'),

@@ -2,6 +2,7 @@ import { attributionHandlers } from '../attribution/handlers.ts'
 import { attributionTasks } from '../attribution/tasks.ts'
 import { authHandlers } from '../auth/handlers.ts'
 import { authenticateBearer } from '../auth/service.ts'
+import type { Vendor } from '../context.ts'
 import type { Handlers } from '../contract.ts'
 import { eventHandlers } from '../events/handlers.ts'
 import { healthHandlers } from '../health/handlers.ts'
@@ -13,8 +14,9 @@ import { authenticateKey } from '../tenants/api-keys/authenticate.ts'
 import { tenantHandlers } from '../tenants/handlers.ts'
 import { createIdempotencyStore } from '../tenants/idempotency/service.ts'
 import { createRateLimiter } from '../tenants/limits/rate-limiter.ts'
+import { retentionTasks } from '../tenants/retention/tasks.ts'
+import { authenticateDelivery } from '../webhooks/endpoints/authenticate.ts'
 import { webhookHandlers } from '../webhooks/handlers.ts'
-import { authenticateDelivery } from '../webhooks/service.ts'
 import { webhookTasks } from '../webhooks/tasks.ts'
 import { notImplementedHandlers } from './not-implemented.ts'
 
@@ -34,10 +36,10 @@ export const handlers: Handlers = {
 export const authenticators: Partial<Record<SchemeName, Authenticator>> = {
   bearerAuth: (ctx, { headers }) => authenticateBearer(ctx, headers.authorization),
   tenantKey: (ctx, { headers }) => authenticateKey(ctx, single(headers['x-skeldir-tenant-key'])),
-  stripeSignature: async (ctx, { params, headers, readBody }) =>
-    authenticateDelivery(ctx, 'stripe', params.endpoint_key, headers, await readBody()),
-  shopifySignature: async (ctx, { params, headers, readBody }) =>
-    authenticateDelivery(ctx, 'shopify', params.endpoint_key, headers, await readBody()),
+  stripeSignature: signatureOf('stripe'),
+  shopifySignature: signatureOf('shopify'),
+  paypalSignature: signatureOf('paypal'),
+  woocommerceSignature: signatureOf('woocommerce'),
 }
 
 /** One for each server: it remembers for some seconds what the tenants allow. */
@@ -50,7 +52,15 @@ export function createLimits(): Limits {
   return { rates: createRateLimiter(), answers: createIdempotencyStore<StoredAnswer>() }
 }
 
-export const tasks: readonly Task[] = [...attributionTasks, ...webhookTasks]
+export const tasks: readonly Task[] = [...attributionTasks, ...retentionTasks, ...webhookTasks]
+
+/** Where the path names no endpoint, the operation asks for a key too, which names the tenant. */
+function signatureOf(vendor: Vendor): Authenticator {
+  return async (ctx, { params, headers, readBody }) => {
+    const address = { endpointKey: params.endpoint_key, tenantKey: headers['x-skeldir-tenant-key'] }
+    return authenticateDelivery(ctx, vendor, address, { headers, rawBody: await readBody() })
+  }
+}
 
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 import { createRevocations } from '../auth/revocations.ts'
 import { createVerifiedCache } from '../auth/verified-cache.ts'
-import type { Config } from '../config.ts'
+import { type Config, ConfigError } from '../config.ts'
 import type { AppContext } from '../context.ts'
 import type { Lookup } from '../db/connect.ts'
 import { connect } from '../db/connect.ts'
@@ -9,6 +10,15 @@ import { listen } from '../db/listen.ts'
 import { deriveKeyRing } from '../secrets/keyring.ts'
 import { createKeyUses } from '../tenants/api-keys/last-used.ts'
 import { createKeyLookUps } from '../tenants/api-keys/unknown-keys.ts'
+import { createDeliveryTimes } from '../webhooks/endpoints/delivery-times.ts'
+import { createDeliveryStore } from '../webhooks/ingest/delivery-store.ts'
+import { createPaypalCertificates } from '../webhooks/signatures/paypal/certificates.ts'
+import { readCertificates } from '../webhooks/signatures/paypal/chain.ts'
+import { download } from '../webhooks/signatures/paypal/download.ts'
+import { type CertificateTrust, PAYPAL_TRUST } from '../webhooks/signatures/paypal/trust.ts'
+
+/** Endpoints that a process remembers, some kilobytes each; a delivery to another one costs a look-up. */
+const MAX_ENDPOINTS = 2_000
 
 export interface ProcessContext extends AppContext {
   /** For whoever takes requests: follows what is revoked, and writes when keys were used. */
@@ -40,23 +50,57 @@ export function createContext(
   })
   const main = connect({ url: config.databaseUrls[role], applicationName: `skeldir ${name}`, log })
   const ingest = connect({ url: config.databaseUrls.app_ingest, applicationName: `skeldir ${name} ingest`, log })
+  // A batch of removals may take longer than a request; the API has no such pool.
+  const retention =
+    role === 'app_user'
+      ? undefined
+      : connect({
+          url: config.databaseUrls.app_retention,
+          applicationName: `skeldir ${name} retention`,
+          max: 2,
+          statementTimeoutMs: 60_000,
+          log,
+        })
   const { start, stop, ...authentication } = createAuthentication(config, { name, lookup: main.lookup, log })
   return {
     config,
     log,
     clock: () => new Date(),
-    db: { main, ingest },
+    db: { main, ingest, ...(retention !== undefined && { retention }) },
     keys: deriveKeyRing(config.masterKeys),
+    paypalCertificates: createPaypalCertificates({ trust: paypalTrust(config), download, log }),
+    deliveries: createDeliveryStore(ingest, config.ingest),
     ...authentication,
     startAuthentication: start,
     async close() {
       await stop()
-      await Promise.all([main.close(), ingest.close()])
+      await Promise.all([main.close(), ingest.close(), retention?.close()])
     },
   }
 }
 
-type Authentication = Pick<AppContext, 'revocations' | 'verifiedTokens' | 'verifiedKeys' | 'keyLookUps' | 'keyUses'>
+/** PayPal's own, and what an operator names for endpoints in test mode. Throws ConfigError. */
+export function paypalTrust({
+  paypalTestCertificates: file,
+}: Pick<Config, 'paypalTestCertificates'>): CertificateTrust {
+  if (file === null) return PAYPAL_TRUST
+  const testCertificates = readCertificates(readNamedFile('SKELDIR_PAYPAL_TEST_CERTIFICATES', file))
+  if (testCertificates.length > 0) return { ...PAYPAL_TRUST, testCertificates }
+  throw new ConfigError([`SKELDIR_PAYPAL_TEST_CERTIFICATES: there is no certificate in ${file}`])
+}
+
+function readNamedFile(name: string, file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new ConfigError([`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`])
+  }
+}
+
+type Authentication = Pick<
+  AppContext,
+  'revocations' | 'verifiedTokens' | 'verifiedKeys' | 'keyLookUps' | 'keyUses' | 'verifiedEndpoints' | 'deliveryTimes'
+>
 
 /** What a process remembers of credentials. `lookup` is app_user's, or nothing is authenticated. */
 export function createAuthentication(
@@ -71,18 +115,22 @@ export function createAuthentication(
     log,
   })
   const keyUses = createKeyUses({ lookup, log })
+  const deliveryTimes = createDeliveryTimes({ lookup, log })
   return {
     revocations,
     verifiedTokens: createVerifiedCache(),
     verifiedKeys: createVerifiedCache(),
     keyLookUps: createKeyLookUps(),
     keyUses,
+    verifiedEndpoints: createVerifiedCache(MAX_ENDPOINTS),
+    deliveryTimes,
     start() {
       revocations.start()
       keyUses.start()
+      deliveryTimes.start()
     },
     async stop() {
-      await Promise.all([revocations.stop(), keyUses.stop()])
+      await Promise.all([revocations.stop(), keyUses.stop(), deliveryTimes.stop()])
     },
   }
 }

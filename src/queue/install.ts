@@ -44,7 +44,7 @@ export async function installQueue(client: pg.Client): Promise<void> {
       const row = {
         ...options,
         retryBackoff: true,
-        deleteAfterSeconds: DELETE_AFTER_SECONDS,
+        deleteAfterSeconds: queue.deleteAfterSeconds ?? DELETE_AFTER_SECONDS,
         retentionSeconds: RETENTION_SECONDS,
       }
       await client.query(`select ${SCHEMA}.create_queue($1, $2::jsonb)`, [name, JSON.stringify(row)])

@@ -1,8 +1,8 @@
 /** Options of pg-boss's `createQueue`, with our names for what matters to a reader. */
 export interface QueueDefinition {
   name: string
-  /** `short`: one waiting job at most. */
-  policy: 'standard' | 'short'
+  /** `short`: one waiting job at most. `exclusive`: of a kind and a tenant one job at most, waiting or at work. */
+  policy: 'standard' | 'short' | 'exclusive'
   retryLimit: number
   /** Seconds before the first retry; doubled each time, with jitter. */
   retryDelay: number
@@ -13,6 +13,8 @@ export interface QueueDefinition {
   heartbeatSeconds: number
   /** Where a job goes when its retries are used up. */
   deadLetter: string | null
+  /** How long a finished job is kept; DELETE_AFTER_SECONDS by default. */
+  deleteAfterSeconds?: number
 }
 
 const DAY_S = 86_400
@@ -26,6 +28,7 @@ export const RETENTION_SECONDS = 14 * DAY_S
 export const queues: readonly QueueDefinition[] = [
   deadLetter('webhook_dead'),
   deadLetter('attribution_dead'),
+  deadLetter('maintenance_dead'),
   {
     name: 'webhook',
     policy: 'standard',
@@ -45,6 +48,30 @@ export const queues: readonly QueueDefinition[] = [
     expireInSeconds: 300,
     heartbeatSeconds: 10,
     deadLetter: 'attribution_dead',
+  },
+  {
+    // Retention and erasure: long, rare, and each goes on where it was stopped.
+    name: 'maintenance',
+    policy: 'standard',
+    retryLimit: 8,
+    retryDelay: 5,
+    retryDelayMax: 900,
+    expireInSeconds: 900,
+    heartbeatSeconds: 10,
+    deadLetter: 'maintenance_dead',
+  },
+  {
+    // What the clock asks for of a tenant every few minutes: one that is late makes no pile, and one that fails is tried by
+    // the next.
+    name: 'poll',
+    policy: 'exclusive',
+    retryLimit: 0,
+    retryDelay: 1,
+    retryDelayMax: 1,
+    expireInSeconds: 900,
+    heartbeatSeconds: 10,
+    deadLetter: null,
+    deleteAfterSeconds: DAY_S,
   },
   {
     // Asked by /health/worker: one question waits at most, so that a dead worker leaves no pile behind.

@@ -1,11 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { PgBoss } from 'pg-boss'
 import type { AppContext, TenantContext } from '../context.ts'
 import type { JobArguments, JobData, Task } from './job.ts'
 
 /** How many jobs one fetch takes. Batches are what makes pg-boss fast: 20 jobs/s one by one, 6,259 in hundreds (measured). */
-const BATCH = { webhook: 100, attribution: 500 } as const
+const BATCH = { webhook: 100, attribution: 500, maintenance: 5, poll: 1 } as const
+/** Polls wait for other people's servers, and not for each other. */
+const POLLS_AT_ONCE = 4
 const POLL_SECONDS = 0.5
+/** The tenant of a job that has none: no row is its. */
+const NO_TENANT = '00000000-0000-0000-0000-000000000000'
 
 export interface Worker {
   /** Lets running jobs finish (at most `graceMs`), then stops taking new ones. */
@@ -32,7 +37,7 @@ export async function startWorker(ctx: AppContext, options: WorkerOptions): Prom
     connectionTimeoutMillis: 3_000,
     migrate: false,
     createSchema: false,
-    schedule: false,
+    schedule: true,
     reindex: false,
     superviseIntervalSeconds: 1,
     monitorIntervalSeconds: 1,
@@ -43,12 +48,22 @@ export async function startWorker(ctx: AppContext, options: WorkerOptions): Prom
   await boss.start()
 
   const tasks = new Map(options.tasks.map((task) => [task.name, task]))
-  for (const queue of ['webhook', 'attribution'] as const) {
+  for (const queue of ['webhook', 'attribution', 'maintenance', 'poll'] as const) {
     await boss.work<JobData>(
       queue,
-      { batchSize: BATCH[queue], pollingIntervalSeconds: POLL_SECONDS, burstWhenBatchFull: true, perJobResults: true },
+      {
+        batchSize: BATCH[queue],
+        localConcurrency: queue === 'poll' ? POLLS_AT_ONCE : 1,
+        pollingIntervalSeconds: POLL_SECONDS,
+        burstWhenBatchFull: true,
+        perJobResults: true,
+      },
       (jobs) => runBatch(ctx, tasks, jobs),
     )
+  }
+  for (const { name, queue, cron } of options.tasks) {
+    // One row each, whoever wrote it last; of all workers one adds the job when its time comes.
+    if (cron !== undefined) await boss.schedule(queue, cron, { job: name }, { key: name, tz: 'UTC' })
   }
   await boss.work('probe', { batchSize: 1, pollingIntervalSeconds: POLL_SECONDS }, async () => {
     await answerProbes(ctx, options.workerId)
@@ -106,12 +121,13 @@ async function runGroup(ctx: AppContext, tasks: Map<string, Task>, jobs: Job[]):
       output: { error: `no task named ${first.data.job}` },
     }))
   }
+  const tenantId = task.cron === undefined ? first.data.tenantId : NO_TENANT
   const scope: TenantContext = {
     ...ctx,
-    tenantId: first.data.tenantId,
-    correlationId: first.data.correlationId,
+    tenantId,
+    correlationId: first.data.correlationId ?? randomUUID(),
     clientAddress: null,
-    principal: { kind: 'worker', tenantId: first.data.tenantId },
+    principal: { kind: 'worker', tenantId },
   }
   try {
     // Whoever took the jobs over must not meet us; what was done before them counts all the same.

@@ -6,6 +6,8 @@ import { getRealtimeRevenue } from './service.ts'
 /** Cacheable by the caller alone, and checked again each time: a 304 costs next to nothing. */
 const CACHE_CONTROL = 'private, no-cache'
 
+type LedgerVendor = Extract<Reply<'getRealtimeRevenueV1'>, { status: 200 }>['body']['sources'][number]['vendor']
+
 async function getRealtimeRevenueV1(
   ctx: TenantContext,
   { query, headers }: Request<'getRealtimeRevenueV1'>,
@@ -33,7 +35,7 @@ async function getRealtimeRevenueV1(
       ),
       verified: report.verified,
       data_as_of: report.dataAsOf?.toISOString() ?? null,
-      sources: report.sources.map(({ vendor, entries }) => ({ vendor: vendor as 'stripe' | 'shopify', entries })),
+      sources: report.sources.map(({ vendor, entries }) => ({ vendor: vendor as LedgerVendor, entries })),
     },
   }
 }

@@ -5,6 +5,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -184,6 +185,47 @@ export function openAlertTargets({ tenantId, version, key }: TenantKey, sealed: 
   return open(derive(key, 'skeldir/alert-targets/v1'), sealed, place(tenantId, ALERT_TARGETS, version)).toString()
 }
 
+/** What the platform signs in with at a vendor, bound to the endpoint. */
+export function sealPollCredential({ tenantId, version, key }: TenantKey, endpointId: string, json: string): Buffer {
+  return seal(
+    derive(key, 'skeldir/poll-credential/v1'),
+    Buffer.from(json),
+    place(tenantId, `poll-credential/${endpointId}`, version),
+  )
+}
+
+/** Throws DecryptionError. */
+export function openPollCredential({ tenantId, version, key }: TenantKey, endpointId: string, sealed: Buffer): string {
+  return open(
+    derive(key, 'skeldir/poll-credential/v1'),
+    sealed,
+    place(tenantId, `poll-credential/${endpointId}`, version),
+  ).toString()
+}
+
+/** What alerts to a tenant's own webhooks are signed with (32 bytes); of the first data key, so that it never changes. */
+export function alertSigningSecret({ key }: TenantKey): Buffer {
+  return derive(key, 'skeldir/alert-signing/v1')
+}
+
+/** What is held about a person's orders, bound to the request that asked for it. */
+export function sealDataReport({ tenantId, version, key }: TenantKey, requestId: string, json: string): Buffer {
+  return seal(
+    derive(key, 'skeldir/data-report/v1'),
+    Buffer.from(json),
+    place(tenantId, `data-report/${requestId}`, version),
+  )
+}
+
+/** Throws DecryptionError. */
+export function openDataReport({ tenantId, version, key }: TenantKey, requestId: string, sealed: Buffer): string {
+  return open(
+    derive(key, 'skeldir/data-report/v1'),
+    sealed,
+    place(tenantId, `data-report/${requestId}`, version),
+  ).toString()
+}
+
 /**
  * The refresh token that takes the place of another one (HMAC-SHA-256, 32 bytes). It can be told again to whoever has
  * that one, as long as the tenant's key lives, and so it is stored nowhere.
@@ -210,13 +252,46 @@ export function openStoredAnswer({ tenantId, version, key }: TenantKey, keyHash:
   ).toString()
 }
 
+/** The bytes of a delivery that could not be read, bound to their SHA-256. */
+export function sealDeadBody({ tenantId, version, key }: TenantKey, bodySha256: Buffer, rawBody: Buffer): Buffer {
+  const purpose = `dead-body/${bodySha256.toString('hex')}`
+  return seal(derive(key, 'skeldir/dead-body/v1'), rawBody, place(tenantId, purpose, version))
+}
+
+/** Throws DecryptionError. */
+export function openDeadBody({ tenantId, version, key }: TenantKey, bodySha256: Buffer, sealed: Buffer): Buffer {
+  const purpose = `dead-body/${bodySha256.toString('hex')}`
+  return open(derive(key, 'skeldir/dead-body/v1'), sealed, place(tenantId, purpose, version))
+}
+
 /**
  * Turns visitor ids into the keyed hashes that are stored (HMAC-SHA-256, 32 bytes): the same visitor gives the same
  * hash within a tenant, another one in every other tenant, and none can be turned back without the tenant's key.
  */
 export function identityHasher(tenantKey: TenantKey): (visitorId: string) => Buffer {
-  const key = derive(tenantKey.key, 'skeldir/identity/v1')
+  const key = toHmacKey(tenantKey, 'skeldir/identity/v1')
   return (visitorId) => createHmac('sha256', key).update(visitorId).digest()
+}
+
+/**
+ * The same for click ids, under a key of their own: an order and a touch with the same click id (name and value, with its
+ * case) have the same hash within a tenant.
+ */
+export function clickIdHasher(tenantKey: TenantKey): (name: string, value: string) => Buffer {
+  const key = toHmacKey(tenantKey, 'skeldir/click-id/v1')
+  // Names have no space.
+  return (name, value) => createHmac('sha256', key).update(`${name} ${value}`).digest()
+}
+
+/** The same for ids of sessions, so that a session's hash never equals a visitor's. */
+export function sessionHasher(tenantKey: TenantKey): (sessionId: string) => Buffer {
+  const key = toHmacKey(tenantKey, 'skeldir/session/v1')
+  return (sessionId) => createHmac('sha256', key).update(sessionId).digest()
+}
+
+/** Not as bytes: with those each HMAC costs 12 us instead of 2 (Node 24.21, measured). */
+function toHmacKey({ key }: TenantKey, purpose: string): KeyObject {
+  return createSecretKey(derive(key, purpose))
 }
 
 function place(tenantId: string, purpose: string, version: number): string {

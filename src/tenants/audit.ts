@@ -27,6 +27,16 @@ export type AuditAction =
   | 'webhook_endpoint.created'
   | 'webhook_endpoint.deleted'
   | 'webhook_secret.rotated'
+  | 'retention.applied'
+  | 'privacy.data_requested'
+  | 'privacy.report_read'
+  | 'webhook_endpoint.poll_credential_set'
+  | 'webhook_endpoint.silent'
+  | 'webhook_endpoint.not_polled'
+  | 'dead_event.closed'
+  | 'dead_event.replayed'
+  | 'import.started'
+  | 'import.finished'
 
 type Plain = string | number | boolean | null
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hashPassword } from '../auth/password.ts'
 import type { AppContext, Role } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
-import { exponentOf } from '../money.ts'
+import { isCurrency } from '../money.ts'
 import { createTenantKey } from '../secrets/keyring.ts'
 import { MAX_ALLOWED_ORIGINS, setAllowedOrigins, toAllowedOrigin } from './allowed-origins.ts'
 import { API_KEY_SCOPES, type ApiKeyScope, createApiKey as makeApiKey } from './api-keys/service.ts'
@@ -198,13 +198,4 @@ function readOrigins(texts: readonly string[]): string[] {
       `"${text}" is not an origin that can be allowed: https://host or https://host:port, or http://localhost:port`,
     )
   })
-}
-
-function isCurrency(code: string): boolean {
-  try {
-    exponentOf(code)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -41,6 +41,9 @@ describe('looksLikeEmail', () => {
     ['jane@localhost', false],
     ['19.99 @ 2.5', false],
     ['gid://shopify/Order/1', false],
+    ['foo@2x.png', false],
+    ['jane%2540mail.de', true],
+    ['jane＠mail.de', true],
     ['', false],
   ])('%s: %s', (text, expected) => {
     expect(looksLikeEmail(text)).toBe(expected)

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { expectProblem, MALFORMED, OVERSIZED, UNSUPPORTED } from '../support/answer.ts'
-import { stripeCharge } from '../support/given.ts'
+import { inventSecret, stripeCharge } from '../support/given.ts'
 import { describeIdempotency, expectInFlight, expectKeyReused, expectRateLimited } from '../support/limits.ts'
 import { signShopify, signStripe, usePlatform } from '../support/platform.ts'
+import { signed, simulate } from '../support/signed-deliveries.ts'
 import { countStored, listTablesHolding } from '../support/stored.ts'
 import { readAudit } from '../support/tenants.ts'
 
@@ -55,6 +56,22 @@ test('201: an endpoint of one Shopify shop', async () => {
   })
   expect(ping.body).toMatchObject({ result: 'ignored' })
 })
+
+test.each(['paypal', 'woocommerce'] as const)(
+  '201: an endpoint of %s, which takes deliveries at once',
+  async (vendor) => {
+    const secret = inventSecret(vendor)
+    const { status, body } = await platform.call('createWebhookEndpoint', { body: { vendor, name: 'Shop', secret } })
+    expect(status).toBe(201)
+    expect(body).toMatchObject({ vendor, mode: 'live', shop_domain: null })
+    const delivery = simulate(vendor, vendor === 'paypal' ? 'BILLING.SUBSCRIPTION.ACTIVATED' : 'product.updated')
+    const answer = await fetch(`${platform.url}${new URL(body.delivery_url).pathname}`, {
+      method: 'POST',
+      ...signed(delivery, secret),
+    })
+    expect(await answer.json()).toMatchObject({ result: 'ignored' })
+  },
+)
 
 test('201: the secret never comes back, and lies nowhere in clear', async () => {
   const body = request()
@@ -158,7 +175,7 @@ test.each(UNSUPPORTED)('415: %s', async (_, headers, encode) => {
 })
 
 test.each([
-  ['an unknown vendor', { vendor: 'paypal' }, ['/body/vendor']],
+  ['an unknown vendor', { vendor: 'magento' }, ['/body/vendor']],
   ['no name', { name: '' }, ['/body/name']],
   ['a long name', { name: 'n'.repeat(101) }, ['/body/name']],
   ['a short secret', { secret: '1234567' }, ['/body/secret']],
@@ -166,11 +183,31 @@ test.each([
   ['an unknown mode', { mode: 'sandbox' }, ['/body/mode']],
   ['no shop of Shopify', { vendor: 'shopify', shop_domain: 'shop.example.com' }, ['/body/shop_domain']],
   ['a shop domain for Stripe', { shop_domain: 'test-shop.myshopify.com' }, ['/body/shop_domain']],
+  ['a path for WooCommerce', { vendor: 'woocommerce', shop_domain: 'example.com/outlet' }, ['/body/shop_domain']],
+  ["the id that PayPal's simulator signs with", { vendor: 'paypal', secret: 'WEBHOOK_ID' }, ['/body/secret']],
+  ['no id of a webhook of PayPal', { vendor: 'paypal', secret: '8PT597110X687430L|' }, ['/body/secret']],
+  ['a secret with a space', { secret: 'whsec_a b c d e f' }, ['/body/secret']],
   ['a key of the own choice', { endpoint_key: 'k'.repeat(43) }, ['/body/endpoint_key']],
   ['another tenant', { tenant_id: '00000000-0000-4000-8000-000000000000' }, ['/body/tenant_id']],
 ])('422: %s', async (_, change, pointers) => {
   const answer = await platform.call('createWebhookEndpoint', { body: { ...request(), ...change } })
   expectProblem(answer, 'validation_failed', pointers)
+})
+
+test('422: a second shop of WooCommerce without a name, whose orders nothing would tell from those of the first', async () => {
+  const tenant = await platform.createTenant()
+  const create = (change: object) =>
+    platform.call('createWebhookEndpoint', { tenant, body: { ...request(), vendor: 'woocommerce', ...change } })
+  const [first] = [
+    await create({}),
+    await create({ shop_domain: 'outlet.example.com' }),
+    await create({ mode: 'test' }),
+  ]
+  expectProblem(await create({}), 'validation_failed', ['/body/shop_domain'])
+  const at = (endpoint_id: string) => ({ tenant, params: { endpoint_id } })
+  expect((await platform.call('deleteWebhookEndpoint', at(first.body.endpoint_id))).status).toBe(204)
+  const both = await Promise.all([create({}), create({})])
+  expect(both.map(({ status }) => status).sort()).toEqual([201, 422])
 })
 
 test('422: does not say the secret again', async () => {

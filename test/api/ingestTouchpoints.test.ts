@@ -92,12 +92,13 @@ test('200: one batch holds one of each, answered in order', async () => {
     { ...changed, channel: 'email' },
     touch({ event_id: 'old', occurred_at: new Date(Date.now() - 731 * DAY).toISOString() }),
     touch({ event_id: 'personal', campaign: 'for ada.buyer@example.com' }),
+    touch({ event_id: 'unseen', campaign: 'a\ufeff@b.example' }),
   )
   const result = (event_id: string, name: string, code: string | null = null) => ({ event_id, result: name, code })
   expect(body).toEqual({
     accepted: 2,
     duplicates: 2,
-    rejected: 4,
+    rejected: 5,
     results: [
       result('future', 'rejected', 'occurred_in_future'),
       result(twice.event_id, 'accepted'),
@@ -107,8 +108,24 @@ test('200: one batch holds one of each, answered in order', async () => {
       result(changed.event_id, 'rejected', 'conflict'),
       result('old', 'rejected', 'occurred_too_long_ago'),
       result('personal', 'rejected', 'personal_data'),
+      result('unseen', 'rejected', 'personal_data'),
     ],
   })
+})
+
+test('200: no hash that is stored can be made without a key of the tenant', async () => {
+  const item = touch()
+  const stored = async () => {
+    const tenant = await platform.createTenant()
+    await platform.call('ingestTouchpoints', { tenant, body: { touchpoints: [item] } })
+    const rows = await platform.query<Record<string, Buffer>>(
+      'select identity, session, item_sha256 from touchpoints where tenant_id = $1',
+      [tenant.tenantId],
+    )
+    return Object.values(rows[0] ?? {}).map((hash) => hash.toString('hex'))
+  }
+  const hashes = [...(await stored()), ...(await stored())]
+  expect([hashes.length, new Set(hashes).size]).toEqual([6, 6])
 })
 
 test('200: times up to five minutes ahead and two years back are taken', async () => {

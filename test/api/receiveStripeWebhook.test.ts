@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
+import { normalizeEvents } from '../../src/webhooks/ledger/service.ts'
 import { expectProblem, masked } from '../support/answer.ts'
 import { CANARY, plantCanaries } from '../support/canary.ts'
 import {
@@ -17,6 +20,7 @@ import {
 import { exhaustPermits, expectQuotaUsedUp } from '../support/limits.ts'
 import { type Answer, signShopify, signStripe, startPlatform, usePlatform } from '../support/platform.ts'
 import { countStored, listTablesHolding, untilIdle } from '../support/stored.ts'
+import { workerContext } from '../support/worker.ts'
 
 const platform = usePlatform()
 
@@ -141,7 +145,9 @@ test.each<[string, DeliveryBody, string, string]>([
   const endpoint = await givenEndpoint(platform, 'stripe')
   const answer = await deliverStripe(platform, endpoint, body)
   expect(answer.body).toEqual({ result: 'dead', receipt_id: expect.any(String), code: faultClass })
-  const dead = [{ id: answer.body.receipt_id, class: faultClass, code, payload: null }]
+  // What could be read is kept without what is not read, and what could not be read is kept sealed.
+  const payload = faultClass === 'schema' || faultClass === 'unsupported' ? { body: expect.any(Object) } : null
+  const dead = [{ id: answer.body.receipt_id, class: faultClass, code, payload }]
   expect(await deadEvents(endpoint)).toEqual(dead)
   expect((await deliverStripe(platform, endpoint, body)).body).toEqual(answer.body)
   expect(await deadEvents(endpoint)).toEqual(dead)
@@ -157,8 +163,52 @@ test('200: dead: the same id with another body; the first one stands', async () 
   const other = await deliverStripe(platform, endpoint, charge({ id, amount: 999_999 }))
   expect(other.body).toMatchObject({ result: 'dead', code: 'conflict' })
   expect(await deadEvents(endpoint)).toMatchObject([{ class: 'conflict', code: 'same_id_other_body' }])
-  expect(await storedEvents(endpoint)).toMatchObject([{ payload: { captured: '100' } }])
+  expect(await storedEvents(endpoint)).toMatchObject([
+    { payload: { body: { data: { object: { amount_captured: 100 } } } } },
+  ])
   expect((await deliverStripe(platform, endpoint, first)).body.result).toBe('duplicate')
+})
+
+test('200: duplicate: sent again by hand, with another count of attempts', async () => {
+  const endpoint = await givenEndpoint(platform, 'stripe')
+  const event = charge()
+  const first = await deliverStripe(platform, endpoint, { ...event, pending_webhooks: 2 })
+  const again = await deliverStripe(platform, endpoint, { ...event, pending_webhooks: 1 })
+  expect(again.body).toEqual({ result: 'duplicate', receipt_id: first.body.receipt_id, code: null })
+  expect(await deadEvents(endpoint)).toEqual([])
+})
+
+/** What a worker makes of a delivery that was accepted. */
+async function enter({ tenant }: TestEndpoint, { body }: Answer): Promise<void> {
+  expect(body.result).toBe('accepted')
+  await normalizeEvents(workerContext(platform, tenant, onTestFinished), [body.receipt_id])
+}
+
+test('200: accepted: shillings of Uganda, of which Stripe sends hundredths, are reported as shillings', async () => {
+  const tenant = await platform.createTenant({ currency: 'UGX' })
+  const endpoint = await givenEndpoint(platform, 'stripe', { tenant })
+  await enter(endpoint, await deliverStripe(platform, endpoint, charge({ amount: 5_000_000, currency: 'ugx' })))
+  const { body } = await platform.call('getRealtimeRevenueV1', { tenant, token: tenant.tokens.viewer })
+  expect(body.revenue).toEqual({ amount_minor: 50_000, currency: 'UGX' })
+  const parts = charge({ amount: 5_000_050, currency: 'ugx' })
+  expect((await deliverStripe(platform, endpoint, parts)).body).toMatchObject({ result: 'dead', code: 'schema' })
+})
+
+test.each<[string, object]>([
+  ['of a trial', {}],
+  ['that the merchant marked as paid', { paid_out_of_band: true }],
+])('200: accepted: an invoice of nothing, %s, is no money', async (_, change) => {
+  const endpoint = await givenEndpoint(platform, 'stripe')
+  const { tenantId } = endpoint.tenant
+  const invoice = {
+    ...{ id: 'in_1Trial', object: 'invoice', amount_paid: 0, amount_due: 0, currency: 'usd', status: 'paid' },
+    ...{ charge: null, payment_intent: null, paid_out_of_band: false, created: Math.floor(Date.now() / 1_000) },
+    ...change,
+  }
+  const body = { ...charge(), type: 'invoice.paid', data: { object: invoice } }
+  await enter(endpoint, await deliverStripe(platform, endpoint, body))
+  expect(await deadEvents(endpoint)).toEqual([])
+  expect(await platform.query('select from ledger_entries where tenant_id = $1', [tenantId])).toEqual([])
 })
 
 test('200: accepted: __proto__ is a member like any other, and not kept', async () => {
@@ -298,6 +348,35 @@ test('401: whatever is wrong, the answer is one and the same, and nothing is sto
   expect(await countStored(platform)).toEqual(before)
   expect((await deliverStripe(platform, endpoint, body)).body.result).toBe('accepted')
 })
+
+test.each<[string, (good: string) => string[]]>([
+  ['the same twice', (good) => [good, good]],
+  ['a good one before another', (good) => [good, `t=1,v1=${'0'.repeat(64)}`]],
+  ['a good one behind another', (good) => [`t=1,v1=${'0'.repeat(64)}`, good]],
+  ['its parts', (good) => good.split(',', 2)],
+])('401: the header with the signature comes in two lines: %s', async (_, linesOf) => {
+  const endpoint = await givenEndpoint(platform, 'stripe')
+  const body = JSON.stringify(charge())
+  const good = signStripe(body, endpoint.secret)['stripe-signature'] ?? ''
+  const send = (lines: readonly string[]) =>
+    sendRaw(`/api/webhooks/stripe/in/${endpoint.endpointKey}`, [
+      ...lines.map((line) => `Stripe-Signature: ${line}`),
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ])
+  expect(await send(linesOf(good))).toMatch(/^HTTP\/1\.1 401 /)
+  expect(await storedEvents(endpoint)).toEqual([])
+  expect(await send([good])).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+/** As a client might that joins no headers. */
+async function sendRaw(path: string, lines: readonly string[]): Promise<string> {
+  const { hostname, port } = new URL(platform.url)
+  const socket = connectSocket(Number(port), hostname)
+  socket.write([`POST ${path} HTTP/1.1`, `Host: ${hostname}:${port}`, 'Connection: close', ...lines].join('\r\n'))
+  return text(socket)
+}
 
 function swapCase(text: string): string {
   return text.replace(/[a-z]/gi, (letter) =>

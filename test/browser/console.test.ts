@@ -16,6 +16,7 @@ import {
   VIEWS,
   writeSession,
 } from '../support/console.ts'
+import { givenDead, send } from '../support/dead-events.ts'
 import { daysAgo, deliverShopify, givenEndpoint, HOUR, MINUTE, shopifyOrder, toDay } from '../support/given.ts'
 import { givenJourneys, type Journeys } from '../support/journeys.ts'
 import { type TestPlatform, usePlatform } from '../support/platform.ts'
@@ -100,8 +101,8 @@ describe.skipIf(noBrowser)('the console before the mocks', () => {
     await preview.click()
     await page.getByRole('table', { name: 'Change of revenue by currency' }).waitFor()
     expect(await readTable(page, 'Change of revenue by currency')).toEqual([
-      ['Currency', 'Captured', 'Refunded', 'Net revenue'],
-      ['USD', '$0.00', '+$47.00', '-$47.00'],
+      ['Currency', 'Captured', 'Refunded', 'Disputed', 'Net revenue'],
+      ['USD', '$0.00', '+$47.00', '$0.00', '-$47.00'],
     ])
     expect(bodies).toEqual([{ filter: { dead_event_ids: [expect.any(String)] }, dry_run: true }])
   })
@@ -190,12 +191,29 @@ describe.skipIf(noBrowser)('the console before the real server', () => {
     await panel(page, 'shopify:1').getByText('(404)').waitFor()
   })
 
+  test('dead letters: how often each came, and to the cent what a replay would change', async (context) => {
+    const endpoint = await givenEndpoint(platform, 'shopify', { tenant: journeys.tenant })
+    const { delivery, tenant, deadEventId } = await givenDead(platform, { endpoint })
+    await send(platform, endpoint, delivery)
+    const { page } = await openJourneys(context)
+    await show(page, 'dead-letters')
+    await page.getByText(/came\s+2\s+times, last/).waitFor()
+    await page.getByRole('checkbox', { name: /orders\/paid/ }).check()
+    await page.getByRole('button', { name: 'Preview the replay' }).click()
+    const caption = 'Change of revenue by currency'
+    await page.getByRole('table', { name: caption }).waitFor()
+    const request = { filter: { dead_event_ids: [deadEventId] }, dry_run: true }
+    const { body } = await platform.call('replayDeadEvents', { tenant, body: request })
+    const captured = formatMoney(body.revenue_changes[0].captured, LOCALE)
+    const [, row] = await readTable(page, caption)
+    expect(row).toEqual(['USD', `+${captured}`, '$0.00', '$0.00', `+${captured}`])
+  })
+
   test('what the server does not have yet is said, with a way to its description', async (context) => {
     const { page } = await openJourneys(context)
     const missing = {
       reconciliation: 'getReconciliationStatus',
       'llm-budget': 'getLlmUsage',
-      'dead-letters': 'listDeadEvents',
     }
     for (const [view, operationId] of Object.entries(missing)) {
       await show(page, view as 'reconciliation')

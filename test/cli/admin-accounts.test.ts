@@ -3,11 +3,14 @@ import { expect, test } from 'vitest'
 import { adminOf } from '../support/admin.ts'
 import { expectProblem } from '../support/answer.ts'
 import { type Answer, until, usePlatform } from '../support/platform.ts'
+import { spawnSkeldir } from '../support/skeldir.ts'
 import { listTablesHolding } from '../support/stored.ts'
 import { givenPerson, type Person, readAudit } from '../support/tenants.ts'
 
 const platform = usePlatform()
 const admin = adminOf(platform)
+/** In a process of its own: what it changes must come through to this one. */
+const operator = adminOf(platform, spawnSkeldir)
 
 async function givenPersonOfTwo() {
   const tenants = [await platform.createTenant(), await platform.createTenant()] as const
@@ -34,14 +37,14 @@ test('disable-user ends all that the account can do, in every tenant; enable-use
   const { person, tokens, tenants, slugs } = await givenPersonOfTwo()
   const slug = tenants[0].slug
   const { body: session } = await login(person, person.password, slug)
-  const disabled = await admin.json('disable-user', '--email', person.email.toUpperCase())
+  const disabled = await operator.json('disable-user', '--email', person.email.toUpperCase())
   expect(disabled).toEqual({ user_id: person.userId, status: 'disabled', tenants: slugs, without_admin: [slug] })
   await expectRefusedSoon([...tokens, session.access_token])
   expectProblem(await login(person, person.password, slug), 'unauthorized')
   const refresh = { body: { refresh_token: session.refresh_token } }
   expectProblem(await platform.call('refreshToken', refresh), 'unauthorized')
 
-  const enabled = await admin.json('enable-user', '--email', person.email)
+  const enabled = await operator.json('enable-user', '--email', person.email)
   expect(enabled).toEqual({ user_id: person.userId, status: 'active', tenants: slugs })
   expect((await login(person, person.password, slug)).status).toBe(200)
   // What ended stays ended.
@@ -77,7 +80,7 @@ test('reset-password prints a new one once, and ends all sessions', async () => 
   const { person, tokens, tenants } = await givenPersonOfTwo()
   const slug = tenants[1].slug
   const { body: session } = await login(person, person.password, slug)
-  const { status, stdout, stderr } = await admin.run('reset-password', '--email', person.email)
+  const { status, stdout, stderr } = await operator.run('reset-password', '--email', person.email)
   expect([status, stderr]).toEqual([0, ''])
   const password = /^password +(\S{24})$/m.exec(stdout)?.[1] as string
   expect(stdout.split(password)).toHaveLength(2)

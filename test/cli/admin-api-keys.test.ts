@@ -4,11 +4,14 @@ import { adminOf } from '../support/admin.ts'
 import { expectProblem } from '../support/answer.ts'
 import { HOUR, ulid } from '../support/given.ts'
 import { type Answer, until, usePlatform } from '../support/platform.ts'
+import { spawnSkeldir } from '../support/skeldir.ts'
 import { listTablesHolding } from '../support/stored.ts'
 import { callAsAdmin } from '../support/tenants.ts'
 
 const platform = usePlatform()
 const admin = adminOf(platform)
+/** In a process of its own: what it changes must come through to this one. */
+const operator = adminOf(platform, spawnSkeldir)
 
 const touch = (apiKey: string): Promise<Answer> =>
   platform.call('ingestTouchpoints', {
@@ -20,7 +23,7 @@ const touch = (apiKey: string): Promise<Answer> =>
 
 test('create-api-key prints a key once; revoke-api-key ends it on a running process within a second', async () => {
   const { slug } = await platform.createTenant()
-  const key = await admin.json(
+  const key = await operator.json(
     'create-api-key',
     '--tenant',
     slug,
@@ -35,14 +38,14 @@ test('create-api-key prints a key once; revoke-api-key ends it on a running proc
   expect(await listTablesHolding(platform, key.api_key)).toEqual([])
   expect((await touch(key.api_key)).status).toBe(200)
   const revoke = ['revoke-api-key', '--tenant', slug, '--key-id', key.key_id]
-  expect(await admin.json(...revoke)).toEqual({ key_id: key.key_id, revoked: true })
+  expect(await operator.json(...revoke)).toEqual({ key_id: key.key_id, revoked: true })
   const refused = await until(
     () => touch(key.api_key),
     ({ status }) => status === 401,
     1_000,
   )
   expectProblem(refused, 'unauthorized')
-  expect(await admin.refusal(...revoke)).toEqual({
+  expect(await operator.refusal(...revoke)).toEqual({
     status: 1,
     sentence: 'skeldir: The tenant has no key with this id that could be revoked.',
   })

@@ -1,13 +1,8 @@
-import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-
-const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url))
+import { type RunSkeldir, runSkeldir, spawnSkeldir } from '../support/skeldir.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -15,20 +10,13 @@ beforeAll(async () => {
   return database.drop
 })
 
-/** `skeldir admin` as an operator runs it, on the database of this file. */
-async function admin(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'admin', ...args], {
-    cwd: repositoryRoot,
-    env: {
-      PATH: process.env.PATH,
-      DATABASE_URL: database.urlOf('app_user'),
-      SKELDIR_MASTER_KEY: randomBytes(32).toString('base64'),
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** `skeldir admin` on the database of this file; in this process, unless `how` is another. */
+const admin = (...args: string[]) => adminBy(runSkeldir, ...args)
+const adminBy = (how: RunSkeldir, ...args: string[]) =>
+  how(['admin', ...args], {
+    DATABASE_URL: database.urlOf('app_user'),
+    SKELDIR_MASTER_KEY: randomBytes(32).toString('base64'),
   })
-  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  return { status, stdout, stderr }
-}
 
 async function newTenant(...options: string[]): Promise<string> {
   const slug = `t-${randomUUID().slice(0, 8)}`
@@ -108,9 +96,9 @@ describe('set-allowed-origins', () => {
   })
 
   test('needs a tenant that there is', async () => {
-    const without = await admin('set-allowed-origins', 'https://a.example')
+    const without = await adminBy(spawnSkeldir, 'set-allowed-origins', 'https://a.example')
     expect([without.status, without.stderr]).toEqual([2, expect.stringContaining('needs --tenant')])
-    const unknown = await admin('set-allowed-origins', '--tenant', 'nobody', 'https://a.example')
+    const unknown = await adminBy(spawnSkeldir, 'set-allowed-origins', '--tenant', 'nobody', 'https://a.example')
     expect([unknown.status, unknown.stderr]).toEqual([1, 'skeldir: there is no tenant "nobody"\n'])
   })
 })
@@ -142,7 +130,8 @@ describe('create-tenant', () => {
 })
 
 test('--help tells of both', async () => {
-  const { stdout } = await admin('--help')
+  const { status, stdout } = await adminBy(spawnSkeldir, '--help')
+  expect(status).toBe(0)
   expect(stdout).toContain('skeldir admin set-allowed-origins --tenant S [URL]')
   expect(stdout).toContain('--allowed-origin URL')
 })

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
-type Der = Buffer<ArrayBuffer>
+export type Der = Buffer<ArrayBuffer>
 
-function tlv(tag: number, ...parts: (Buffer | string)[]): Der {
+export function tlv(tag: number, ...parts: (Buffer | string)[]): Der {
   const content = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
   const length =
     content.length < 128
@@ -13,11 +13,11 @@ function tlv(tag: number, ...parts: (Buffer | string)[]): Der {
   return Buffer.concat([Buffer.from([tag, ...length]), content])
 }
 
-const sequence = (...parts: Buffer[]) => tlv(0x30, ...parts)
-const oid = (hex: string) => tlv(0x06, Buffer.from(hex, 'hex'))
-const name = (oidHex: string, text: string) => tlv(0x31, sequence(oid(oidHex), tlv(0x0c, text)))
+export const sequence = (...parts: Buffer[]) => tlv(0x30, ...parts)
+export const oid = (hex: string) => tlv(0x06, Buffer.from(hex, 'hex'))
+export const name = (oidHex: string, text: string) => tlv(0x31, sequence(oid(oidHex), tlv(0x0c, text)))
 /** UTCTime until 2049, GeneralizedTime after, as RFC 5280 wants it. */
-function time(date: Date): Der {
+export function time(date: Date): Der {
   const digits = date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')
   return date.getUTCFullYear() < 2050 ? tlv(0x17, digits.slice(2)) : tlv(0x18, digits)
 }

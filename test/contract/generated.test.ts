@@ -7,10 +7,10 @@ import { createTestDatabase } from '../support/database.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-test('what contract, console and docs generate is what is committed', async () => {
+test('what contract, maps, console, snippet and docs generate is what is committed', async () => {
   const { changed, timings } = await generate({ check: true, skipDatabase: true, force: true })
   expect(changed).toEqual([])
-  expect(Object.keys(timings)).toEqual(['contract', 'console', 'docs'])
+  expect(Object.keys(timings)).toEqual(['contract', 'field-maps', 'console', 'snippet', 'docs'])
 })
 
 test('what the migrations generate is what is committed', async () => {

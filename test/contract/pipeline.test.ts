@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -78,6 +78,8 @@ function makeRoot(documents: Record<string, string>): string {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, content)
   }
+  const governance = 'api-contracts/governance'
+  cpSync(join(import.meta.dirname, '../..', governance), join(root, governance), { recursive: true })
   return root
 }
 
@@ -388,7 +390,7 @@ describe('generate', () => {
   test('writes, then finds nothing to do; a check names what changed and writes nothing', async () => {
     const root = makeRoot({ 'a.yaml': documentOf('/a', 'doA'), 'b.yaml': documentOf('/b', 'doB') })
     const first = await generate({ root, skipDatabase: true })
-    expect(first.changed.filter((path) => !path.startsWith('generated/client/'))).toHaveLength(8)
+    expect(first.changed.filter((path) => !path.startsWith('generated/client/'))).toHaveLength(9)
     expect(readFileSync(join(root, 'generated/client/operations.d.ts'), 'utf8')).toContain("OperationRow<'doB'>")
     expect(await generate({ root, skipDatabase: true })).toEqual({ changed: [], timings: {} })
 

@@ -37,9 +37,21 @@ const MUTABLE = new Set([
   'webhook_secrets',
   'published_runs',
   'attribution_recompute_jobs',
+  'dead_event_states',
+  'import_files',
+  'retention_runs',
+  'data_requests',
+  'erased_orders',
+  'poll_credentials',
+  'poll_cursors',
+  'endpoint_silences',
+  'dead_event_sightings',
+  'dead_event_bodies',
+  'order_groups',
+  'uncounted_entries',
 ])
 /** Written by attribution, from events that are never written by it. */
-const EVENTS = ['webhook_events', 'dead_events', 'order_facts', 'ledger_entries', 'touchpoints']
+const EVENTS = ['webhook_events', 'dead_events', 'canonical_events', 'order_facts', 'ledger_entries', 'touchpoints']
 
 type Actor = RuntimeRole | 'skeldir_owner' | 'skeldir_migrator'
 const ACTORS: readonly Actor[] = [...RUNTIME_ROLES, 'skeldir_owner', 'skeldir_migrator']
@@ -78,7 +90,7 @@ test('there is a row to look for in every table that has a tenant', async () => 
 
 /** Another row of the table, for the tenant; a new tenant's where a tenant has one row only. */
 function newRow(table: string, of: TenantIds): Row {
-  const { tenantId, endpointId, eventId, runId, sessionId } = newIds()
+  const { tenantId, endpointId, eventId, runId, sessionId, deadEventId, entryKey } = newIds()
   const own: Record<string, Partial<TenantIds>> = {
     tenants: { tenantId },
     tenant_slugs: { tenantId },
@@ -86,6 +98,8 @@ function newRow(table: string, of: TenantIds): Row {
     webhook_events: { eventId },
     attribution_runs: { runId },
     sessions: { sessionId },
+    dead_events: { deadEventId },
+    ledger_entries: { entryKey },
   }
   const [, row] = rowsOf({ ...of, ...own[table] }).find(([name]) => name === table) as [string, Row]
   return table === 'tenant_keys' ? { ...row, key_version: 2 } : row
@@ -93,7 +107,7 @@ function newRow(table: string, of: TenantIds): Row {
 
 test('append-only tables refuse UPDATE, DELETE and TRUNCATE of every role; the superuser meets the trigger', async () => {
   const appendOnly = tables.filter((table) => !MUTABLE.has(table))
-  expect(appendOnly.length).toBe(11)
+  expect(appendOnly.length).toBe(18)
   for (const table of appendOnly) {
     for (const statement of [
       `update ${table} set tenant_id = tenant_id`,
@@ -104,6 +118,8 @@ test('append-only tables refuse UPDATE, DELETE and TRUNCATE of every role; the s
         const outcome = await tryIn(as(actor), ours.tenantId, statement)
         // The owner may, but sees no row to change; its TRUNCATE meets the trigger.
         const owns = actor === 'skeldir_owner' || actor === 'skeldir_migrator'
+        // Retention and erasure: a touch goes as a whole.
+        if (actor === 'app_retention' && statement === 'delete from touchpoints') continue
         const expected = owns && !statement.startsWith('truncate') ? { rowCount: 0 } : { code: '42501' }
         expect(outcome, `${actor}: ${statement}`).toMatchObject(expected)
       }
@@ -182,9 +198,46 @@ test('nobody may change rows but those whose work it is, and of append-only tabl
     'app_ingest idempotency_keys': ['update effect_at'],
     'app_worker idempotency_keys': ['delete'],
     'app_rw webhook_secrets': ['update key_version', 'update sealed'],
-    'app_user webhook_secrets': ['update key_version', 'update sealed'],
+    'app_user webhook_endpoints': ['update deleted_at', 'update last_delivery_at', 'update version'],
+    'app_user webhook_secrets': ['delete', 'update key_version', 'update not_after', 'update sealed'],
     'app_user attribution_recompute_jobs': ['update'],
     'app_worker attribution_recompute_jobs': ['update'],
+    'app_ingest dead_event_sightings': ['update last_correlation_id', 'update last_seen_at', 'update seen'],
+    'app_ingest order_groups': ['delete', 'update group_key'],
+    'app_ingest uncounted_entries': ['delete', 'update group_key'],
+    'app_retention api_keys': ['update revoked_at'],
+    'app_retention conversions': ['update identity'],
+    'app_retention data_requests': ['delete'],
+    'app_retention dead_event_bodies': ['delete'],
+    'app_retention dead_events': ['update payload'],
+    'app_retention idempotency_keys': ['delete'],
+    'app_retention member_invitations': ['delete'],
+    'app_retention memberships': ['delete'],
+    'app_retention order_facts': ['update identity'],
+    'app_retention poll_credentials': ['delete'],
+    'app_retention retention_runs': ['update finished_at', 'update looked_at', 'update removed'],
+    'app_retention sessions': ['delete'],
+    'app_retention tenant_alert_targets': ['delete'],
+    'app_retention tenant_keys': ['delete'],
+    'app_retention tenants': ['update offboarded_at'],
+    'app_retention token_cutoffs': ['delete'],
+    'app_retention touchpoints': ['delete'],
+    'app_retention webhook_endpoints': ['update deleted_at', 'update version'],
+    'app_retention webhook_events': ['update payload'],
+    'app_retention webhook_secrets': ['delete'],
+    'app_ingest endpoint_silences': ['update attempts', 'update told_at', 'update told_targets'],
+    'app_ingest dead_event_states': ['update resolved_at', 'update status'],
+    'app_user dead_event_states': [
+      'update note',
+      'update replay_id',
+      'update replays',
+      'update resolved_at',
+      'update resolved_by',
+      'update status',
+    ],
+    'app_ingest import_files': ['update finished_at', 'update rows_done', 'update started_at', 'update tally'],
+    'app_ingest poll_credentials': ['delete', 'update key_version', 'update sealed', 'update updated_at'],
+    'app_ingest poll_cursors': ['update polled_until', 'update updated_at'],
     'app_worker published_runs': ['update'],
   })
 })

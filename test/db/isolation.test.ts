@@ -78,15 +78,32 @@ test('functions that run as their caller are callable by the roles that a migrat
     [RUNTIME_ROLES],
   )
   expect(callable).toEqual([
+    { name: 'internal.decode_percent', roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'] },
+    { name: 'internal.end_shop', roles: ['app_retention'] },
     { name: 'internal.enter_effect', roles: ['app_ingest', 'app_user'] },
-    {
-      name: 'internal.find_personal_data',
-      roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'],
-    },
+    { name: 'internal.erase_orders', roles: ['app_retention'] },
+    { name: 'internal.find_personal_data', roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'] },
+    { name: 'internal.has_identity', roles: ['app_retention'] },
+    { name: 'internal.hash_kept', roles: ['app_ingest'] },
+    { name: 'internal.ingest_deliveries', roles: ['app_ingest'] },
     { name: 'internal.ingest_webhook_event', roles: ['app_ingest'] },
+    { name: 'internal.is_erased', roles: ['app_ingest'] },
+    { name: 'internal.keys_of_orders', roles: ['app_ingest', 'app_retention'] },
+    { name: 'internal.learn_delivery_gap', roles: ['app_ingest'] },
     { name: 'internal.lease_permits', roles: ['app_user'] },
+    { name: 'internal.list_endpoint_orders', roles: ['app_retention'] },
+    { name: 'internal.offboard_tenant', roles: ['app_retention'] },
+    { name: 'internal.plain_text', roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'] },
     { name: 'internal.record_api_key_use', roles: ['app_user'] },
     { name: 'internal.record_dead_event', roles: ['app_ingest'] },
+    { name: 'internal.record_erasure', roles: ['app_retention'] },
+    { name: 'internal.record_webhook_deliveries', roles: ['app_user'] },
+    { name: 'internal.remove_expired', roles: ['app_retention'] },
+    {
+      name: 'internal.search_personal_data',
+      roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'],
+    },
+    { name: 'internal.without_identity', roles: ['app_ingest', 'app_retention'] },
   ])
 })
 
@@ -100,6 +117,7 @@ test('money is bigint, ratios are numeric, words are text, times have a zone, an
     'bigint',
     'boolean',
     'bytea',
+    'date',
     'integer',
     'jsonb',
     'numeric',

@@ -11,7 +11,7 @@ export async function startPortal(
   mockGatewayUrl: string | null = 'http://localhost:4000',
 ): Promise<string> {
   const log = pino({ level: 'silent' })
-  const config = { publicUrl: 'http://127.0.0.1', mockGatewayUrl }
+  const config = { publicUrl: 'http://127.0.0.1', mockGatewayUrl, ingest: { maxWaiting: 100 } }
   const ctx = { log, clock: () => new Date(), config, db: {}, keys: {} } as unknown as AppContext
   const server = createServer(ctx, { handlers, authenticators })
   server.listen(0, '127.0.0.1')

@@ -64,7 +64,7 @@ export const location: string = created.headers.Location
 export const noLocation: Created = { status: 201, body: created.body }
 
 declare const request: Request<'createWebhookEndpoint'>
-export const vendor: 'stripe' | 'shopify' = request.body.vendor
+export const vendor: 'stripe' | 'shopify' | 'paypal' | 'woocommerce' = request.body.vendor
 // @ts-expect-error no such member in the request
 export const noMember = request.body.colour
 // @ts-expect-error the operation has no such path parameter

@@ -21,7 +21,13 @@ const rows = Object.entries(operations) as [keyof typeof operations, OperationRo
 async function start(principal: Principal | null, handlers: Partial<Handlers> = {}) {
   const logs: Record<string, unknown>[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => logs.push(JSON.parse(line)) })
-  const ctx = { log, clock: () => new Date(), config: {}, db: {}, keys: {} } as unknown as AppContext
+  const ctx = {
+    log,
+    clock: () => new Date(),
+    config: { ingest: { maxWaiting: 100 } },
+    db: {},
+    keys: {},
+  } as unknown as AppContext
   const none = Object.fromEntries(rows.map(([id]) => [id, () => Promise.reject(new Error(`${id} ran`))]))
   const authenticate: Authenticator = async () => principal
   const schemes = new Set(rows.flatMap(([, row]) => row.security.flat()))

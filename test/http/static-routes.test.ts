@@ -10,6 +10,7 @@ test.each([
   ['/docs/style.css', 'text/css; charset=utf-8'],
   ['/docs/icon.svg', 'image/svg+xml'],
   ['/docs/redoc.standalone.js', 'text/javascript; charset=utf-8'],
+  ['/collect.js', 'text/javascript; charset=utf-8'],
   ['/llms.txt', 'text/plain; charset=utf-8'],
   ['/docs/problems/not_found', 'text/html; charset=utf-8'],
   ['/.well-known/api-catalog', 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'],
@@ -37,6 +38,13 @@ test('pages load nothing from elsewhere, and forbid it', async () => {
   const bundle = await (await fetch(`${url}/docs/redoc.standalone.js`)).text()
   expect(bundle).not.toContain('cdn.redoc.ly')
   expect(bundle).not.toContain('fonts.googleapis.com')
+})
+
+test('/collect.js is for pages of any origin, for a day', async () => {
+  const { url } = await startMini(onTestFinished)
+  const { headers } = await fetch(`${url}/collect.js`, { headers: { origin: 'https://shop.example' } })
+  expect(headers.get('cache-control')).toBe('public, max-age=86400')
+  expect(headers.get('cross-origin-resource-policy')).toBe('cross-origin')
 })
 
 test('every problem type has its page; others are 404', async () => {

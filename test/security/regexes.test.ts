@@ -112,7 +112,7 @@ describe('what is said of the cost is so', () => {
     expect(costOf(source, flags)).toBe('exponential')
   })
 
-  test.each(['(?<=a)b', '(a)\\1', '\\p{L}+', 'a**', '(a', 'a)'])('%s is not guessed at', (source) => {
+  test.each(['(a)\\1', '\\p{L}+', 'a**', '(a', 'a)'])('%s is not guessed at', (source) => {
     expect(() => costOf(source, '')).toThrow()
   })
 })

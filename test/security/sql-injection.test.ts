@@ -3,7 +3,7 @@ import { liftLimits } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
 import { atEndpointOf, sendAsAllowed } from './support/callers.ts'
 import { implementedIds, type Natural, naturalOf, type Reply, rowOf, sendTo } from './support/request.ts'
-import { countRows } from './support/row-counts.ts'
+import { countRows, type RowCounts } from './support/row-counts.ts'
 import { givenSite, type Site } from './support/site.ts'
 import { recordStatements, type Statements } from './support/statements.ts'
 import { type TextPlace, textPlacesOf } from './support/texts.ts'
@@ -56,23 +56,27 @@ test.each(implementedIds)('%s takes nothing but values', { timeout: 120_000 }, a
   // What comes later is then a second one, whichever place is changed.
   const first = await sendAsAllowed(site, await atEndpointOf(site, naturalOf(operationId)))
   expect(first.status, first.text).toBeLessThan(operationId === 'getWorkerHealth' ? 504 : 500)
-  for (const place of textPlacesOf(operationId)) await attack(site, place)
+  // Nothing happens between two places: what is there after one is what is there before the next.
+  let rows = await countRows(platform)
+  for (const place of textPlacesOf(operationId)) rows = await attack(site, place, rows)
 })
 
-async function attack(site: Site, place: TextPlace): Promise<void> {
+async function attack(site: Site, place: TextPlace, before: RowCounts): Promise<RowCounts> {
   const isPath = place.name.startsWith('path')
   const request = async (text: string) => {
     const natural = place.withText(text)
     return isPath ? natural : atEndpointOf(site, natural)
   }
-  const before = await countRows(platform)
   const harmless = await request(HARMLESS)
   expectSound(await sendAsAllowed(site, harmless), harmless, `${place.name} ${HARMLESS}`)
   const between = await countRows(platform)
-  for (const fragment of FRAGMENTS) {
+  const send = async (fragment: string) => {
     const natural = await request(fragment)
     expectSound(await sendAsAllowed(site, natural), natural, `${place.name} ${fragment}`)
   }
+  // Of an account, failures are counted and forgotten before the next; all else comes at once, which takes half the time.
+  if (harmless.row.domain === 'auth') for (const fragment of FRAGMENTS) await send(fragment)
+  else await Promise.all(FRAGMENTS.map(send))
   const after = await countRows(platform)
   for (const [table, count] of after) {
     const grown = count - (between.get(table) ?? 0)
@@ -82,6 +86,7 @@ async function attack(site: Site, place: TextPlace): Promise<void> {
     const most = harmless.row.acceptsAnyMediaType ? Math.max(byHarmless, 1) : byHarmless
     expect(grown, `${place.name}: rows of ${table}`).toBeLessThanOrEqual(most * FRAGMENTS.length)
   }
+  return after
 }
 
 test('credentials are values too', async () => {

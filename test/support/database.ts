@@ -25,11 +25,15 @@ export async function createTestDatabase({ empty = false }: { empty?: boolean } 
   const { adminUrl, runtimePassword, migratorPassword } = inject('testServer')
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const origin = empty ? 'template0' : TEMPLATE
-  await asAdmin(adminUrl, `create database ${name} owner skeldir_owner template ${origin}`)
   // What bootstrap-db does; a clone does not take over the rights on the database itself.
   const roles = [...RUNTIME_ROLES, 'skeldir_migrator'].join(', ')
-  await asAdmin(adminUrl, `revoke all on database ${name} from public`)
-  await asAdmin(adminUrl, `grant connect on database ${name} to ${roles}`)
+  await asAdmin(
+    adminUrl,
+    // Copying files takes half the time of copying pages through the log (measured).
+    `create database ${name} owner skeldir_owner template ${origin} strategy file_copy`,
+    `revoke all on database ${name} from public`,
+    `grant connect on database ${name} to ${roles}`,
+  )
   const own = new URL(adminUrl)
   own.pathname = `/${name}`
   return {
@@ -41,12 +45,12 @@ export async function createTestDatabase({ empty = false }: { empty?: boolean } 
   }
 }
 
-async function asAdmin(adminUrl: string, statement: string): Promise<void> {
+async function asAdmin(adminUrl: string, ...statements: string[]): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl })
   client.on('error', () => {})
   await client.connect()
   try {
-    await client.query(statement)
+    for (const statement of statements) await client.query(statement)
   } finally {
     await client.end()
   }

@@ -48,9 +48,10 @@ export async function givenApiKey(
     scopes = ['events:write'],
     expiresAt = null,
     revokedAt = null,
-  }: { scopes?: string[]; expiresAt?: Date | null; revokedAt?: Date | null },
+    prefix = 'skd_',
+  }: { scopes?: string[]; expiresAt?: Date | null; revokedAt?: Date | null; prefix?: 'skd_' | 'skp_' },
 ): Promise<string> {
-  const key = `skd_${randomBytes(32).toString('base64url')}`
+  const key = `${prefix}${randomBytes(32).toString('base64url')}`
   await platform.query(
     `insert into api_keys (tenant_id, name, prefix, secret_hash, scopes, expires_at, revoked_at)
      values ($1, 'given', $2, $3, $4, $5, $6)`,
@@ -71,10 +72,10 @@ export interface TestEndpoint {
 export async function givenEndpoint(
   platform: TestPlatform,
   vendor: Vendor,
-  options: { tenant?: TestTenant; mode?: 'live' | 'test'; shopDomain?: string } = {},
+  options: { tenant?: TestTenant; mode?: 'live' | 'test'; shopDomain?: string; secret?: string } = {},
 ): Promise<TestEndpoint> {
   const tenant = options.tenant ?? (await platform.createTenant())
-  const secret = `whsec_${randomBytes(24).toString('base64url')}`
+  const { secret = inventSecret(vendor) } = options
   const { status, body } = await platform.call('createWebhookEndpoint', {
     tenant,
     body: {
@@ -89,13 +90,20 @@ export async function givenEndpoint(
   return { tenant, vendor, endpointId: body.endpoint_id, endpointKey: body.endpoint_key, secret }
 }
 
+/** As the vendor makes them: for PayPal the id of a webhook. */
+export function inventSecret(vendor: Vendor): string {
+  return vendor === 'paypal'
+    ? randomBytes(9).toString('hex').toUpperCase().slice(0, 17)
+    : `whsec_${randomBytes(24).toString('base64url')}`
+}
+
 /** One more secret of an endpoint, as while a vendor rolls it. */
 export async function givenSecret(
   platform: TestPlatform,
-  { tenant: { tenantId }, endpointId }: TestEndpoint,
+  { tenant: { tenantId }, vendor, endpointId }: TestEndpoint,
   { notAfter = null }: { notAfter?: Date | null } = {},
 ): Promise<string> {
-  const secret = `whsec_${randomBytes(24).toString('base64url')}`
+  const secret = inventSecret(vendor)
   const [row] = await platform.query<{ version: number; wrappingKid: string; wrappedKey: Buffer }>(
     `select key_version as version, wrapping_kid as "wrappingKid", wrapped_key as "wrappedKey"
      from tenant_keys where tenant_id = $1`,

@@ -48,6 +48,9 @@ export interface TenantIds {
   eventId: string
   runId: string
   sessionId: string
+  deadEventId: string
+  replayId: string
+  entryKey: string
 }
 
 export function newIds(): TenantIds {
@@ -58,6 +61,9 @@ export function newIds(): TenantIds {
     eventId: randomUUID(),
     runId: randomUUID(),
     sessionId: randomUUID(),
+    deadEventId: randomUUID(),
+    replayId: randomUUID(),
+    entryKey: randomUUID(),
   }
 }
 
@@ -75,6 +81,9 @@ export function rowsOf({
   eventId,
   runId,
   sessionId,
+  deadEventId,
+  replayId,
+  entryKey,
 }: TenantIds): [table: string, row: Row][] {
   const tenant = { tenant_id: tenantId }
   return [
@@ -159,6 +168,7 @@ export function rowsOf({
       'dead_events',
       {
         ...tenant,
+        dead_event_id: deadEventId,
         vendor: 'stripe',
         endpoint_id: endpointId,
         class: 'poison',
@@ -168,6 +178,111 @@ export function rowsOf({
         correlation_id: randomUUID(),
       },
     ],
+    ['retention_runs', { ...tenant, run_id: randomUUID(), item: 'touchpoints', cutoff: AT, looked_at: '1' }],
+    [
+      'data_requests',
+      {
+        ...tenant,
+        event_id: eventId,
+        order_keys: ['shopify:1'],
+        key_version: 1,
+        sealed: bytes(),
+        expires_at: '2099-01-01T00:00:00Z',
+      },
+    ],
+    ['erased_orders', { ...tenant, order_key: `shopify:${randomInt(1, 2 ** 40)}` }],
+    ['poll_credentials', { ...tenant, endpoint_id: endpointId, key_version: 1, sealed: bytes() }],
+    ['poll_cursors', { ...tenant, endpoint_id: endpointId, polled_until: AT }],
+    [
+      'poll_findings',
+      {
+        ...tenant,
+        run_id: randomUUID(),
+        endpoint_id: endpointId,
+        topic: 'charge.succeeded',
+        listed_since: AT,
+        listed_until: '2026-03-02T00:00:00Z',
+        is_whole: true,
+        seen: 0,
+        listed: 1,
+        missing: 1,
+        recovered: 0,
+        unreadable: 0,
+        missing_money: '{}',
+      },
+    ],
+    [
+      'endpoint_silences',
+      {
+        ...tenant,
+        endpoint_id: endpointId,
+        silent_since: new Date(randomInt(2 ** 40)),
+        noticed_at: AT,
+        limit_seconds: 60,
+      },
+    ],
+    ['dead_event_replays', { ...tenant, replay_id: replayId, filter: '{}', correlation_id: randomUUID() }],
+    ['dead_event_takes', { ...tenant, replay_id: replayId, dead_event_id: deadEventId, position: 1 }],
+    [
+      'dead_event_outcomes',
+      {
+        ...tenant,
+        replay_id: replayId,
+        dead_event_id: deadEventId,
+        outcome: 'still_dead',
+        code: 'too_deep',
+        recipes: [],
+      },
+    ],
+    ['dead_event_states', { ...tenant, dead_event_id: deadEventId, status: 'pending' }],
+    [
+      'conversions',
+      {
+        ...tenant,
+        conversion_id: randomUUID(),
+        source: 'conversion',
+        kind: 'purchase',
+        order_key: 'own:1',
+        occurred_at: AT,
+        currency: 'USD',
+        total_minor: '1999',
+        tax_minor: '0',
+        shipping_minor: '0',
+        tip_minor: '0',
+        discount_minor: '0',
+        item_sha256: bytes(),
+      },
+    ],
+    [
+      'spend_versions',
+      {
+        ...tenant,
+        day: '2026-03-01',
+        time_zone: 'UTC',
+        channel: 'email',
+        source: randomUUID(),
+        campaign: '',
+        currency: 'USD',
+        version: 1,
+        amount_minor: '100',
+      },
+    ],
+    ['import_files', { ...tenant, kind: 'orders', file_sha256: bytes(), reading: 'csv' }],
+    ['dead_event_sightings', { ...tenant, dead_event_id: deadEventId, last_correlation_id: randomUUID() }],
+    ['dead_event_bodies', { ...tenant, dead_event_id: deadEventId, key_version: 1, sealed_body: bytes() }],
+    [
+      'canonical_events',
+      {
+        ...tenant,
+        event_id: eventId,
+        ordinal: randomInt(0, 2 ** 31),
+        type: 'order_created',
+        order_key: 'stripe:pi_1',
+        currency: 'USD',
+        occurred_at: AT,
+      },
+    ],
+    ['order_groups', { ...tenant, order_key: `stripe:${randomUUID()}`, group_key: 'stripe:pi_1' }],
     [
       'order_facts',
       { ...tenant, order_key: `stripe:${randomUUID()}`, event_id: eventId, currency: 'USD', ordered_at: AT },
@@ -176,7 +291,7 @@ export function rowsOf({
       'ledger_entries',
       {
         ...tenant,
-        entry_key: randomUUID(),
+        entry_key: entryKey,
         order_key: 'stripe:pi_1',
         kind: 'capture',
         amount_minor: '1999',
@@ -186,6 +301,7 @@ export function rowsOf({
         occurred_at: AT,
       },
     ],
+    ['uncounted_entries', { ...tenant, entry_key: entryKey, group_key: 'stripe:pi_1' }],
     [
       'touchpoints',
       {

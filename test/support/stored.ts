@@ -7,6 +7,8 @@ const TABLES = [
   'order_facts',
   'ledger_entries',
   'touchpoints',
+  'conversions',
+  'spend_versions',
   'attribution_runs',
   'attribution_credits',
   'attribution_recompute_jobs',

@@ -119,10 +119,17 @@ export function workerContext(
   const { config, ctx } = platform
   const main = connect({ url: config.databaseUrls.app_worker, applicationName: 'test worker', log: ctx.log, max: 4 })
   onTestFinished(main.close)
+  const retention = connect({
+    url: config.databaseUrls.app_retention,
+    applicationName: 'test retention',
+    log: ctx.log,
+    max: 2,
+  })
+  onTestFinished(retention.close)
   const { tenantId } = tenant
   return {
     ...ctx,
-    db: { ...ctx.db, main },
+    db: { ...ctx.db, main, retention },
     tenantId,
     correlationId: randomUUID(),
     clientAddress: null,

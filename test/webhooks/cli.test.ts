@@ -10,6 +10,7 @@ import { UsageError } from '../../src/cli/environment.ts'
 import { writeRunState } from '../../src/cli/local-state.ts'
 import { runWebhooks } from '../../src/cli/webhooks.ts'
 import { contractTopics, SIMULATED_VENDORS } from '../../src/webhooks/simulator/contract-topics.ts'
+import { childEnvironment } from '../support/child-environment.ts'
 import { usePlatform } from '../support/platform.ts'
 import { startReceiver } from './receiver.ts'
 
@@ -31,7 +32,7 @@ async function start(
   const SKELDIR_HOME = env.SKELDIR_HOME ?? (await makeFolder())
   const child = spawn(process.execPath, ['src/cli/main.ts', 'webhooks', ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, SKELDIR_HOME, ...env },
+    env: { ...childEnvironment(), SKELDIR_HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const text = { stdout: '', stderr: '' }

@@ -123,6 +123,8 @@ test.each([0, 7])("enqueue_job makes the row that pg-boss's own send makes (dela
       await boss.send(name, data, {
         group: { id: tenant.tenantId },
         ...(delaySeconds > 0 && { startAfter: delaySeconds }),
+        // Of a kind of job a tenant has one at a time.
+        ...(policy === 'exclusive' && { singletonKey: `${data.job}/${tenant.tenantId}` }),
       })
       const theirs = await take()
       expect(ours, `${name} (${policy})`).toEqual(theirs)

@@ -97,7 +97,7 @@ describe('kill -9 of a worker in the middle of its batch: another one takes over
   })
 })
 
-test('a job that fails is tried again and then set aside; its neighbours of either tenant do not notice', async ({
+test.concurrent('a job that fails is tried again and then set aside; its neighbours of either tenant do not notice', async ({
   onTestFinished,
 }) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
@@ -131,7 +131,9 @@ test('a job that fails is tried again and then set aside; its neighbours of eith
   ])
 })
 
-test('a recompute that fails does not hold up that of another tenant in the same batch', async ({ onTestFinished }) => {
+test.concurrent('a recompute that fails does not hold up that of another tenant in the same batch', async ({
+  onTestFinished,
+}) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
   const other = await givenShop(platform, await platform.createTenant())
   await enqueue(admin, shop, 'attribution', { job: 'attribution.run_recompute', jobId: 'not a uuid' })
@@ -143,7 +145,7 @@ test('a recompute that fails does not hold up that of another tenant in the same
   expect(await countJobs(admin, 'attribution_dead')).toMatchObject({ waiting: 1 })
 })
 
-test('a job that no task runs goes to the dead letter queue at once', async ({ onTestFinished }) => {
+test.concurrent('a job that no task runs goes to the dead letter queue at once', async ({ onTestFinished }) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
   await enqueue(admin, shop, 'attribution', { job: 'attribution.from_the_future' })
   await platform.startWorker()
@@ -156,7 +158,9 @@ test('a job that no task runs goes to the dead letter queue at once', async ({ o
   ])
 })
 
-test('SIGTERM lets a running job finish, takes no new one, and ends with status 0', async ({ onTestFinished }) => {
+test.concurrent('SIGTERM lets a running job finish, takes no new one, and ends with status 0', async ({
+  onTestFinished,
+}) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
   await shop.send([TOUCH, payment('o1')])
   const blocker = await connectAs(platform.database, 'admin', onTestFinished)
@@ -182,7 +186,7 @@ test('SIGTERM lets a running job finish, takes no new one, and ends with status 
   await expectDoneOnce(admin, shop, 2)
 })
 
-test('a worker outlives the loss of all its connections, idle and busy', async ({ onTestFinished }) => {
+test.concurrent('a worker outlives the loss of all its connections, idle and busy', async ({ onTestFinished }) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
   const worker = await platform.startWorker()
   await shop.send([TOUCH, payment('o1')])

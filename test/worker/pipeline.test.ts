@@ -44,26 +44,26 @@ const STORY: readonly Happening[] = [
 ]
 
 const LAST_TOUCH = [
-  'last_touch stripe:pi_ann1 stripe:ch_ann1:refund:0-101 2 direct a3 USD -101 0',
-  'last_touch stripe:pi_ann1 stripe:ch_ann1:refund:101-1001 2 direct a3 USD -900 0',
+  'last_touch stripe:pi_ann1 stripe:ch_ann1:refunded:1001 2 direct a3 USD -900 0',
+  'last_touch stripe:pi_ann1 stripe:ch_ann1:refunded:101 2 direct a3 USD -101 0',
   'last_touch stripe:pi_ann1 stripe:pi_ann1:capture 2 direct a3 USD 10000 1000000',
   'last_touch stripe:pi_ann2 stripe:pi_ann2:capture 0 referral a4 USD 777 1000000',
-  'last_touch stripe:pi_ben1 stripe:ch_ben1:refund:0-5001 1 paid_social b2 USD -5001 0',
+  'last_touch stripe:pi_ben1 stripe:ch_ben1:refunded:5001 1 paid_social b2 USD -5001 0',
   'last_touch stripe:pi_ben1 stripe:pi_ben1:capture 1 paid_social b2 USD 5001 1000000',
   'last_touch stripe:pi_cy1 stripe:pi_cy1:capture 0 paid_video c1 USD 333 1000000',
-  'last_touch stripe:pi_dee1 stripe:ch_dee1:refund:0-60 0 sms d1 USD -60 0',
-  'last_touch stripe:pi_dee1 stripe:ch_dee1:refund:60-130 0 sms d1 USD -40 0',
+  'last_touch stripe:pi_dee1 stripe:ch_dee1:refunded:130 0 sms d1 USD -40 0',
+  'last_touch stripe:pi_dee1 stripe:ch_dee1:refunded:60 0 sms d1 USD -60 0',
   'last_touch stripe:pi_dee1 stripe:pi_dee1:capture 0 sms d1 USD 100 1000000',
   'last_touch stripe:pi_x1 stripe:pi_x1:capture 0 (unattributed) - EUR 999 1000000',
 ]
 
 const LINEAR_ANN = [
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:0-101 0 email a1 USD -34 0',
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:0-101 1 paid_search a2 USD -34 0',
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:0-101 2 direct a3 USD -33 0',
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:101-1001 0 email a1 USD -300 0',
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:101-1001 1 paid_search a2 USD -300 0',
-  'linear stripe:pi_ann1 stripe:ch_ann1:refund:101-1001 2 direct a3 USD -300 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:1001 0 email a1 USD -300 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:1001 1 paid_search a2 USD -300 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:1001 2 direct a3 USD -300 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:101 0 email a1 USD -34 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:101 1 paid_search a2 USD -34 0',
+  'linear stripe:pi_ann1 stripe:ch_ann1:refunded:101 2 direct a3 USD -33 0',
   'linear stripe:pi_ann1 stripe:pi_ann1:capture 0 email a1 USD 3334 333334',
   'linear stripe:pi_ann1 stripe:pi_ann1:capture 1 paid_search a2 USD 3333 333333',
   'linear stripe:pi_ann1 stripe:pi_ann1:capture 2 direct a3 USD 3333 333333',
@@ -140,7 +140,7 @@ test('two workers at once come to the same result as one, each effect once', { t
 
   expect(await readResult(admin, together.tenant.tenantId)).toEqual(await readResult(admin, alone.tenant.tenantId))
   const { rows } = await admin.query(
-    `select (select count(*) from ledger_entries where tenant_id = t)::int as entries,
+    `select (select count(*) from ledger_entries where tenant_id = t and corrects_entry_key is null)::int as entries,
             (select count(*) from touchpoints where tenant_id = t)::int as touches,
             (select count(*) from webhook_events where tenant_id = t)::int as events,
             (select count(*) from dead_events where tenant_id = t)::int as dead

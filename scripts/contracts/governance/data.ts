@@ -1,6 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import type {
+  Condition,
+  FieldRule,
+  SourceEvent as RuntimeEvent,
+  Gift as RuntimeGift,
+  Test,
+} from '../../../src/webhooks/normalize/field-map.ts'
+
+export { listOf } from '../../../src/webhooks/normalize/lists.ts'
+export type { Condition, FieldRule, Test }
 
 /** The shapes of the files in api-contracts/governance, as its schemas/*.json demand them. */
 
@@ -10,8 +20,6 @@ export interface CanonicalField {
   meaning: string
   unit?: string
   invariant?: string
-  /** An event whose amount is 0 does not exist. */
-  zero?: 'no_event'
   values?: string[]
 }
 
@@ -45,51 +53,27 @@ export interface Coverage {
 export interface Transforms {
   transforms: Record<
     string,
-    { takes: string[]; gives: string; needs?: string; many?: true; parameters?: FieldParameter[]; meaning: string }
+    {
+      takes: string[]
+      gives: string
+      needs?: string
+      many?: true
+      none?: true
+      parameters?: FieldParameter[]
+      meaning: string
+    }
   >
 }
 
-export type FieldParameter = 'template' | 'previous' | 'table' | 'value'
+export type FieldParameter = 'template' | 'released' | 'table' | 'value' | 'balance' | 'explained_by'
 
-export interface FieldRule {
-  /** Where several are given, the first that is there. */
-  from?: string | string[]
-  transform: string[]
-  template?: string
-  previous?: string
-  table?: Record<string, string>
-  value?: string
-  on_missing?: 'dead'
-  /** A value that the transforms refuse is passed over. */
-  skip_invalid?: true
-}
-
-export interface Test {
-  from: string | string[]
-  present?: boolean
-  in?: (string | number | boolean)[]
-  not_in?: (string | number | boolean)[]
-  /** What `in` and `not_in` say where there is no value. Default: false. */
-  or_absent?: true
-}
-
-export type Condition = Test | { any: Test[] }
-
-export interface Gift {
-  event: string
+export interface Gift extends RuntimeGift {
   /** primary: what the topic is about, as `x-canonical-event` says. also: what the same snapshot tells besides. */
   role: 'primary' | 'also'
-  for_each?: string
-  /** All hold, or there is no such event. */
-  when?: Condition[]
-  /** All hold, or the delivery contradicts its topic. */
-  expect?: Condition[]
-  fields: Record<string, FieldRule>
 }
 
-export interface SourceEvent {
+export interface SourceEvent extends RuntimeEvent {
   schema: string
-  version?: FieldRule
   unordered?: string
   gives: Gift[]
 }
@@ -106,6 +90,8 @@ export interface FieldMap {
   test_mode: { when?: Condition[]; endpoint?: true; none?: string; meaning: string }
   limits: string[]
   ignored: Record<string, { schema: string; reason: string }>
+  /** Stored of every topic, where they are there, by the form that they must have. */
+  keep: Partial<Record<'ids' | 'words' | 'flags' | 'amounts' | 'currencies' | 'times', string[]>>
   events: Record<string, SourceEvent>
 }
 
@@ -141,7 +127,7 @@ export interface Owners {
   domains: Record<string, { documents: string[] }>
 }
 
-/** What `applyFieldMap` needs. */
+/** What the generated maps are made of. */
 export interface Maps {
   canonical: CanonicalEvents
   transforms: Transforms
@@ -164,6 +150,6 @@ export function readMaps(folder: string = GOVERNANCE_FOLDER): Maps {
   }
 }
 
-export function listOf<T>(value: T | T[] | undefined): T[] {
-  return value === undefined ? [] : Array.isArray(value) ? value : [value]
+export function readStates(folder: string = GOVERNANCE_FOLDER): LedgerStates {
+  return parse(readFileSync(join(folder, 'ledger-states.yaml'), 'utf8')) as LedgerStates
 }

@@ -126,11 +126,14 @@ export function bodySchemasOf({ requestBody }: SourceOperation): string[] {
 /** Paths that belong to no single event. */
 function* checkCommonPaths(scope: MapScope): Generator<Fault> {
   const { map, document } = scope
-  const { events, event_name: eventName, delivery_key: deliveryKey, test_mode: testMode } = map.data
-  const schemas = Object.entries(events).flatMap(([name, { schema }]) => {
-    const component = componentOf(document, 'schemas', schema)
-    return component === undefined ? [] : [{ name, component }]
-  })
+  const { events, ignored, event_name: eventName, delivery_key: deliveryKey, test_mode: testMode, keep } = map.data
+  const schemasOf = (members: Record<string, { schema: string }>) =>
+    Object.entries(members).flatMap(([name, { schema }]) => {
+      const component = componentOf(document, 'schemas', schema)
+      return component === undefined ? [] : [{ name, component }]
+    })
+  const schemas = schemasOf(events)
+  const all = [...schemas, ...schemasOf(ignored)]
   const missing = (path: string) => schemas.filter(({ component }) => !exists(scope, component, path))
   const everywhere: [string, Place][] = [
     [eventName.from, placeOf(map, 'event_name', 'from')],
@@ -145,6 +148,12 @@ function* checkCommonPaths(scope: MapScope): Generator<Fault> {
   for (const { path, at } of testedPaths(testMode.when, placeOf(map, 'test_mode', 'when'))) {
     if (schemas.length > 0 && missing(path).length === schemas.length) {
       yield fault('path', at, `no event of ${map.data.vendor} has anything at ${path}`)
+    }
+  }
+  for (const [form, paths] of Object.entries(keep)) {
+    for (const [index, path] of paths.entries()) {
+      if (all.some(({ component }) => exists(scope, component, path))) continue
+      yield fault('path', placeOf(map, 'keep', form, index), `no event of ${map.data.vendor} has anything at ${path}`)
     }
   }
 }

@@ -1,7 +1,7 @@
+import { parsePath, type Token } from '../../../src/webhooks/normalize/path.ts'
 import { isObject } from '../../generate/json.ts'
 import type { CheckContext } from '../context.ts'
 import { childOf, follow, keyOf, type SourceDocument, type SourceNode } from '../source.ts'
-import { parsePath, type Token } from './path.ts'
 
 /** A schema with all that it says by reference or in parts: itself, its target and the branches of allOf, anyOf and oneOf. */
 function partsOf(ctx: CheckContext, node: SourceNode): SourceNode[] {
@@ -39,6 +39,9 @@ export function schemasAt(ctx: CheckContext, schema: SourceNode, path: string): 
 }
 
 function childrenOf(ctx: CheckContext, node: SourceNode, token: Token): SourceNode[] {
+  if ('where' in token && partsOf(ctx, node).every((part) => childOf(part, 'items') === undefined)) {
+    return token.where.every(([key]) => childrenOf(ctx, node, { name: key }).length > 0) ? [node] : []
+  }
   return partsOf(ctx, node).flatMap((part) => {
     const items = childOf(part, 'items')
     if ('name' in token) {

@@ -1,3 +1,4 @@
+import { parsePath, placeholdersOf } from '../../../src/webhooks/normalize/path.ts'
 import type { CheckContext } from '../context.ts'
 import type { Fault, Place } from '../finding.ts'
 import { placeOf, type SourceDocument, type SourceNode, type SourceOperation } from '../source.ts'
@@ -12,7 +13,6 @@ import {
   type Test,
 } from './data.ts'
 import { fault, type Governance, isNamed, type Written } from './documents.ts'
-import { parsePath, placeholdersOf } from './path.ts'
 import { isGuaranteed, schemasAt, typesOf } from './schema-path.ts'
 
 /** What the rules about one map see. */
@@ -35,6 +35,7 @@ export function* checkEvent(scope: MapScope, event: SourceEvent, schema: SourceN
   } else if (ordering.rule === 'newest_version' && event.unordered === undefined) {
     yield fault('data', place, 'the vendor is ordered by versions and this event has none')
   }
+  for (const tested of testedPaths(event.expect, placeOf(place, 'expect'))) yield* checkTest(scope, schema, tested)
   const seen = new Set<string>()
   for (const [index, gift] of event.gives.entries()) {
     const at = placeOf(place, 'gives', index)
@@ -60,8 +61,17 @@ function* checkGift(
     const types = typesOf(scope.ctx, schemasAt(scope.ctx, schema, gift.for_each))
     if (!types.has('array')) yield fault('path', placeOf(at, 'for_each'), `there is no list at ${gift.for_each}`)
   }
-  for (const part of ['when', 'expect'] as const) {
+  for (const part of ['when', 'expect', 'counts_when', 'prevails_when'] as const) {
     for (const tested of testedPaths(gift[part], placeOf(at, part))) yield* checkTest(scope, schema, tested)
+  }
+  if (gift.list !== undefined && gift.fields.list_key === undefined) {
+    yield fault('field', placeOf(at, 'list'), `it says something of a list, and nothing is mapped to list_key`)
+  }
+  if (gift.list === 'whole' && gift.for_each === undefined) {
+    yield fault('field', placeOf(at, 'list'), 'a whole list has items: say `for_each`')
+  }
+  if (gift.counts_when !== undefined && gift.fields.amount_minor === undefined) {
+    yield fault('field', placeOf(at, 'counts_when'), `${gift.event} has no amount that could count`)
   }
   for (const [name, field] of Object.entries(canonical)) {
     if (field.required && gift.fields[name] === undefined) {
@@ -109,14 +119,14 @@ function* checkField(scope: MapScope, schema: SourceNode, rule: FieldRule, targe
     const place = Array.isArray(rule.from) ? placeOf(at, 'from', index) : placeOf(at, 'from')
     yield fault('path', place, `the vendor's schema has nothing at ${path}`)
   }
-  if (rule.previous !== undefined && !exists(scope, schema, rule.previous)) {
-    yield fault('path', placeOf(at, 'previous'), `the vendor's schema has nothing at ${rule.previous}`)
+  for (const { path, at: place } of parameterPaths(rule, at)) {
+    if (!exists(scope, schema, path)) yield fault('path', place, `the vendor's schema has nothing at ${path}`)
   }
   yield* checkTemplate(scope, schema, rule, target)
   yield* checkChain(scope, schema, rule, target)
   const isSure =
     froms.length === 0 || froms.some((path) => isPresent(scope, schema, path, gift)) || rule.on_missing === 'dead'
-  const keys = [...placeholdersOf(rule.template ?? '').paths, ...listOf(rule.previous)]
+  const keys = placeholdersOf(rule.template ?? '').paths
   const areSure = rule.on_missing === 'dead' || keys.every((path) => isPresent(scope, schema, path, gift))
   if (field?.required === true && !(isSure && areSure)) {
     yield fault(
@@ -125,6 +135,25 @@ function* checkField(scope: MapScope, schema: SourceNode, rule: FieldRule, targe
       'the vendor may leave it out: say `on_missing: dead`, or name a path that is always there',
     )
   }
+}
+
+function parameterPaths(
+  { balance = {}, released = {}, explained_by: sums = {} }: ParameterPaths,
+  at: Place,
+): { path: string; at: Place }[] {
+  return [
+    ...Object.entries(released).map(([name, path]) => ({ path, at: placeOf(at, 'released', name) })),
+    ...Object.entries(balance).map(([name, path]) => ({ path, at: placeOf(at, 'balance', name) })),
+    ...Object.entries(sums).flatMap(([name, paths]) =>
+      paths.map((path, index) => ({ path, at: placeOf(at, 'explained_by', name, index) })),
+    ),
+  ]
+}
+
+interface ParameterPaths {
+  balance?: Record<string, string>
+  released?: Record<string, string>
+  explained_by?: Record<string, string[]>
 }
 
 /** Guaranteed by the schema, by a header that must be there, by a condition, or as part of the item that is read. */
@@ -194,7 +223,7 @@ function* checkChain(scope: MapScope, schema: SourceNode, rule: FieldRule, targe
     types = new Set([transform.gives])
   }
   if (!types.has(gives)) yield fault('type', at, `the transforms give ${[...types].join()}, and the field is ${gives}`)
-  for (const parameter of ['template', 'previous', 'table', 'value'] as const) {
+  for (const parameter of ['template', 'released', 'table', 'value', 'balance', 'explained_by'] as const) {
     if (rule[parameter] !== undefined && !used.has(parameter)) {
       yield fault('type', placeOf(at, parameter), `no transform of this field uses \`${parameter}\``)
     }

@@ -1,7 +1,7 @@
+import { stateOf } from '../../../src/webhooks/ledger/order-state.ts'
 import type { Fault } from '../finding.ts'
 import { placeOf } from '../source.ts'
 import { fault, type Governance, isNamed } from './documents.ts'
-import { stateOf } from './ledger.ts'
 
 /** The states are told apart, reachable and left again unless they are final. */
 export function* checkStates({ states: written, canonical }: Governance): Generator<Fault> {

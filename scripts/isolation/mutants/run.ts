@@ -30,7 +30,7 @@ export async function runMutants(
   judges: Judges,
   onDone: () => void = () => {},
 ): Promise<MutantResult[]> {
-  for (const url of adminUrls) await refuseFalseAlarm(url, judges)
+  await Promise.all(adminUrls.map((url) => refuseFalseAlarm(url, judges)))
   const waiting = mutants.map((mutant, index) => ({ mutant, index }))
   const results: MutantResult[] = []
   const work = async (url: string, isFirst: boolean) => {

@@ -6,6 +6,7 @@ import { type Mutant, tableMutant } from './mutant.ts'
 import { mutatePolicy } from './policy-operators.ts'
 
 const TRIGGER_REFUSES = 'a trigger refuses TRUNCATE to everybody'
+const ALL_READ = 'every role reads the table already'
 const NOBODY_INSERTS = 'no role may insert into the table'
 
 /**
@@ -38,6 +39,7 @@ function mutateGrants(table: Relation, relations: readonly Relation[]): Mutant[]
   const on = quoteRelation(table.name)
   const stranger = RUNTIME_ROLES.find((role) => table.access[role] === undefined)
   const listed = RUNTIME_ROLES.find((role) => table.access[role] !== undefined)
+  const allRead = RUNTIME_ROLES.every((role) => (table.access[role]?.select.length ?? 0) > 0)
   // A table that others point to fails in another way before any trigger does.
   const isTarget = relations.some(
     ({ name, foreignKeys }) => name !== table.name && foreignKeys.some(({ target }) => target === table.name),
@@ -53,7 +55,7 @@ function mutateGrants(table: Relation, relations: readonly Relation[]): Mutant[]
             `grant select (${quoteName(table.columns[0]?.name ?? '')}) on ${on} to ${stranger}`,
           ]),
         ]),
-    tableMutant(table, 'SELECT granted to PUBLIC', [`grant select on ${on} to public`]),
+    tableMutant(table, 'SELECT granted to PUBLIC', [`grant select on ${on} to public`], allRead ? ALL_READ : null),
     ...(listed === undefined
       ? []
       : [
@@ -95,9 +97,12 @@ function mutateKeys(table: Relation, rows: TableRows): Mutant[] {
   return [tableMutant(table, `${column} unique across tenants`, [sql], inserts(table) ? null : NOBODY_INSERTS)]
 }
 
-/** The first foreign key that carries the tenant and one id, without the tenant. */
+/** The first foreign key that carries the tenant and one id, and that the rows have, without the tenant. */
 function mutateForeignKeys(table: Relation, { own, other }: TableRows, relations: readonly Relation[]): Mutant[] {
-  const key = table.foreignKeys.find(({ columns }) => columns.length === 2 && columns[0] === TENANT_COLUMN)
+  const isFilled = (column: string | undefined) => own.some((row) => (row[column ?? ''] ?? null) !== null)
+  const key = table.foreignKeys.find(
+    ({ columns }) => columns.length === 2 && columns[0] === TENANT_COLUMN && isFilled(columns[1]),
+  )
   const target = relations.find(({ name }) => name === key?.target)
   if (key === undefined || target === undefined || own.length + other.length === 0) return []
   const [column, targetColumn] = [quoteName(key.columns[1] as string), quoteName(key.targetColumns[1] as string)]

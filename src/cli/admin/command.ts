@@ -25,22 +25,33 @@ export const OPTIONS = {
   until: { type: 'string' },
   limit: { type: 'string' },
   existing: { type: 'boolean' },
+  confirm: { type: 'string' },
+  'order-id': { type: 'string', multiple: true },
+  'dry-run': { type: 'boolean' },
+  vendor: { type: 'string' },
+  class: { type: 'string' },
+  code: { type: 'string' },
+  status: { type: 'string' },
+  'dead-event': { type: 'string', multiple: true },
+  note: { type: 'string' },
 } as const
 
 export type OptionName = keyof typeof OPTIONS
-type Multiple = 'allowed-origin' | 'scope'
-type Flag = 'existing'
+type Multiple = 'allowed-origin' | 'scope' | 'order-id' | 'dead-event'
+type Flag = 'existing' | 'dry-run'
 type Single = Exclude<OptionName, Multiple | Flag>
 
 export interface AdminInput {
   /** Opened at the first call: as app_rw. */
   ctx: () => ProcessContext
+  /** The same as app_user, for what the API may do and app_rw may not. */
+  api: () => ProcessContext
   operands: readonly string[]
   /** Throws UsageError where the option is missing or empty. */
   need: (name: Single) => string
   get: (name: Single) => string | undefined
-  is: (name: Flag) => boolean
   all: (name: Multiple) => string[]
+  is: (name: Flag) => boolean
 }
 
 type Cell = string | number | boolean | null

@@ -152,7 +152,12 @@ function DeadEventRow({ event, isChosen, onToggle }: { event: DeadEvent; isChose
       </label>
       <p>{event.detail}</p>
       <p class="fine">
-        {CLASSES[event.class]} (<code>{event.code}</code>), <Instant at={event.received_at} />
+        {CLASSES[event.class]} (<code>{event.code}</code>), <Instant at={event.first_seen_at} />
+        {event.seen > 1 && (
+          <>
+            , came {formatCount(event.seen)} times, last <Instant at={event.last_seen_at} />
+          </>
+        )}
         {event.replays > 0 && `, replayed ${formatCount(event.replays)} times`}
         {event.external_id !== null && (
           <>

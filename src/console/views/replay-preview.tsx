@@ -69,6 +69,7 @@ function PreviewFigures({ data }: { data: ReplayResult }) {
         of={{
           'Would be read again': formatCount(data.matched),
           'Would become events': data.recovered === null ? null : formatCount(data.recovered),
+          'Are events already': data.duplicates === null ? null : formatCount(data.duplicates),
           'Would stay dead': data.still_dead === null ? null : formatCount(data.still_dead),
         }}
       />
@@ -82,6 +83,7 @@ function PreviewFigures({ data }: { data: ReplayResult }) {
             { title: 'Currency', cell: ({ currency }) => currency },
             { title: 'Captured', cell: ({ captured }) => formatMoneyChange(captured), isFigure: true },
             { title: 'Refunded', cell: ({ refunded }) => formatMoneyChange(refunded), isFigure: true },
+            { title: 'Disputed', cell: ({ disputed }) => formatMoneyChange(disputed), isFigure: true },
             {
               title: 'Net revenue',
               cell: ({ net_revenue }) => <strong>{formatMoneyChange(net_revenue)}</strong>,

@@ -45,7 +45,11 @@ const MAX_RETRY_AFTER_S = 3_600
 
 /** For one process. `now` is a monotonic clock in milliseconds. */
 export function createRateLimiter(now: () => number = () => performance.now()): TenantRateLimiter {
-  const buckets: Record<RatePolicy, Map<string, Bucket>> = { default: new Map(), ingest: new Map() }
+  const buckets: Record<RatePolicy, Map<string, Bucket>> = {
+    default: new Map(),
+    ingest: new Map(),
+    collect: new Map(),
+  }
   let reportedAt = Number.NEGATIVE_INFINITY
 
   function bucketOf(tenantId: string, policy: RatePolicy): Bucket {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { exponentOf } from '../../money.ts'
+import { isCurrency } from '../../money.ts'
 import type { ProblemItem } from '../../problem/problem.ts'
 import type { JsonValue } from '../../webhooks/lossless-json.ts'
 import { findPersonalData } from '../../webhooks/personal-data.ts'
@@ -38,15 +38,6 @@ function addThresholdFaults(
   const at = '/reconciliation_thresholds'
   if (minorFrom >= matchedFrom) add(`${at}/minor_from`, 'order', 'minor_from must be below matched_from.')
   if (severeBelow >= minorFrom) add(`${at}/severe_below`, 'order', 'severe_below must be below minor_from.')
-}
-
-function isCurrency(code: string): boolean {
-  try {
-    exponentOf(code)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Names that are never on the public internet: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`. */

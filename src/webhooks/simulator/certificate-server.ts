@@ -16,9 +16,11 @@ export function certificateUrl(port: number, { name }: Pick<Certificate, 'name'>
   return `http://127.0.0.1${port === 0 ? '' : `:${port}`}${FOLDER}${name}`
 }
 
-/** Serves a new certificate on loopback as PayPal serves its own. Port 0: any free one. Rejects when the port is taken. */
-export async function serveCertificate(port: number): Promise<CertificateServer> {
-  const certificate = makeCertificate()
+/** Serves a certificate on loopback as PayPal serves its own. Port 0: any free one. Rejects when the port is taken. */
+export async function serveCertificate(
+  port: number,
+  certificate: Certificate = makeCertificate(),
+): Promise<CertificateServer> {
   const server = createServer((request, response) => {
     if (request.url !== FOLDER + certificate.name) return void response.writeHead(404).end()
     response.writeHead(200, { 'Content-Type': 'text/plain', 'Cache-Control': 'max-age=86400' }).end(certificate.pem)

@@ -1,6 +1,9 @@
 import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { makeCertificate } from './certificate.ts'
+import { keepCertificate, makeCertificate } from './certificate.ts'
 import { serveCertificate } from './certificate-server.ts'
 
 describe('a certificate', () => {
@@ -41,4 +44,28 @@ test('is served at its own address and nowhere else', async ({ onTestFinished })
   expect(await answer.text()).toBe(server.pem)
   expect(new URL(server.url).hostname).toBe('127.0.0.1')
   expect((await fetch(server.url.replace(/.$/, 'z'))).status).toBe(404)
+})
+
+describe('a certificate that is kept', () => {
+  test('is made once, for its owner alone, and renewed before it runs out', ({ onTestFinished }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'paypal.pem')
+    const made = keepCertificate(file)
+    const kept = keepCertificate(file)
+    expect(kept).toMatchObject({ pem: made.pem, name: made.name })
+    expect(new X509Certificate(kept.pem).checkPrivateKey(kept.privateKey)).toBe(true)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const renewed = keepCertificate(file, new Date(Date.now() + 340 * 86_400_000))
+    expect(renewed.name).not.toBe(made.name)
+  })
+
+  test('is not written over what it is not', ({ onTestFinished }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'notes.txt')
+    writeFileSync(file, 'my notes')
+    expect(() => keepCertificate(file)).toThrow(`${file} does not hold a certificate and its key`)
+    expect(readFileSync(file, 'utf8')).toBe('my notes')
+  })
 })

@@ -1,6 +1,15 @@
 // A self-signed certificate for a made-up PayPal. DER by hand: Node makes keys and signatures, but no certificates.
 
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 export interface Certificate {
   privateKey: KeyObject
@@ -43,11 +52,47 @@ export function makeCertificate(now = new Date()): Certificate {
   const signature = sign('RSA-SHA256', toBeSigned, privateKey)
   const der = sequence(toBeSigned, algorithm, element(0x03, Buffer.from([0]), signature))
   const lines = der.toString('base64').replace(/.{1,64}/g, '$&\n')
-  const hex = randomBytes(12).toString('hex')
-  return {
-    privateKey,
-    pem: `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`,
-    name: `CERT-${hex.slice(0, 8)}-${hex.slice(8, 16)}-${hex.slice(16)}`,
+  return { privateKey, pem: `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`, name: nameOf(der) }
+}
+
+function nameOf(der: Buffer): string {
+  const hex = createHash('sha256').update(der).digest('hex')
+  return `CERT-${hex.slice(0, 8)}-${hex.slice(8, 16)}-${hex.slice(16, 24)}`
+}
+
+/** A certificate that is kept is renewed when it has less than this to go. */
+const RENEW_MS = 30 * DAY_MS
+
+/**
+ * The certificate of a file, with its key in the same PEM; made when there is none, or it runs out. Readable by its owner
+ * alone: whoever has the key can sign for endpoints that trust the file. Throws when the file holds something else.
+ */
+export function keepCertificate(file: string, now = new Date()): Certificate {
+  const text = readIfThere(file)
+  const kept = text === null ? null : parseKept(file, text)
+  if (kept !== null && kept.validTo.getTime() - now.getTime() > RENEW_MS) return kept.certificate
+  const certificate = makeCertificate(now)
+  const key = certificate.privateKey.export({ type: 'pkcs8', format: 'pem' })
+  writeFileSync(file, `${key}${certificate.pem}`, { mode: 0o600 })
+  return certificate
+}
+
+function parseKept(file: string, text: string): { certificate: Certificate; validTo: Date } {
+  try {
+    const { raw, validToDate } = new X509Certificate(text)
+    const pem = text.slice(text.indexOf('-----BEGIN CERTIFICATE-----'))
+    return { certificate: { privateKey: createPrivateKey(text), pem, name: nameOf(raw) }, validTo: validToDate }
+  } catch (cause) {
+    throw new Error(`${file} does not hold a certificate and its key`, { cause })
+  }
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
   }
 }
 

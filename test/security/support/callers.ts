@@ -1,9 +1,14 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { OperationRow } from '../../../generated/operations.ts'
 import type { Role, Vendor } from '../../../src/context.ts'
 import { API_KEY_SCOPES } from '../../../src/tenants/service.ts'
-import { signShopify as shopifySignature } from '../../../src/webhooks/simulator/signature.ts'
+import {
+  signShopify as shopifySignature,
+  signPaypal,
+  signWoocommerce,
+} from '../../../src/webhooks/simulator/signature.ts'
 import { givenApiKey, givenEndpoint, HOUR, type TestEndpoint } from '../../support/given.ts'
+import { paypalCertificate } from '../../support/paypal.ts'
 import { signStripe } from '../../support/platform.ts'
 import { type Natural, type Reply, type Sent, sendTo, toSent } from './request.ts'
 import { bearer, ROLES, type Site, strangeKeys, tokenFor } from './site.ts'
@@ -134,6 +139,24 @@ export const signers: Readonly<Record<string, Signer>> = {
     vendor: 'shopify',
     sign: (body, secret) => ({ 'x-shopify-hmac-sha256': shopifySignature(body, secret) }),
   },
+  woocommerceSignature: {
+    vendor: 'woocommerce',
+    sign: (body, secret) => ({ 'x-wc-webhook-signature': signWoocommerce(body, secret) }),
+  },
+  paypalSignature: { vendor: 'paypal', sign: paypalHeaders },
+}
+
+function paypalHeaders(body: Buffer, webhookId: string): Record<string, string> {
+  const { privateKey, url } = paypalCertificate()
+  const transmissionId = randomUUID()
+  const time = new Date().toISOString()
+  return {
+    'paypal-transmission-id': transmissionId,
+    'paypal-transmission-time': time,
+    'paypal-transmission-sig': signPaypal(body, { transmissionId, time, webhookId }, privateKey),
+    'paypal-cert-url': url,
+    'paypal-auth-algo': 'SHA256withRSA',
+  }
 }
 
 /** Signed with the secret of the site's own endpoint; where the operation asks for a key too, with one of the same tenant. */

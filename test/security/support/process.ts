@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../../support/child-environment.ts'
 import type { TestPlatform } from '../../support/platform.ts'
 
 /** A process of the platform as an operator runs it, and all that it says. */
@@ -18,16 +19,18 @@ export async function startTalking(
   command: 'serve' | 'worker',
   databaseUrl: string,
   ready: RegExp,
+  env: Record<string, string> = {},
 ): Promise<Talking> {
   const child = spawn(process.execPath, ['src/cli/main.ts', command], {
     cwd: fileURLToPath(new URL('../../../', import.meta.url)),
     env: {
-      PATH: process.env.PATH,
+      ...childEnvironment(),
       SKELDIR_MASTER_KEY: config.masterKeys.map((key) => key.toString('base64')).join(','),
       SKELDIR_SUPERVISED: '1',
       DATABASE_URL: databaseUrl,
       LOG_LEVEL: 'trace',
       PORT: '0',
+      ...env,
     },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

@@ -67,11 +67,11 @@ function parse(source: string, flags: string): Node {
   function atom(): Node {
     if (take('^')) return { kind: 'start' }
     if (take('$') || take('\\b') || take('\\B')) return { kind: 'check' }
-    const group = read(/\((\?:|\?<[A-Za-z]\w*>|\?=|\?!|(?!\?))/)
+    const group = read(/\((\?:|\?<[A-Za-z]\w*>|\?=|\?!|\?<=|\?<!|(?!\?))/)
     if (group !== null) {
       const inner = choice()
       if (!take(')')) throw new SyntaxError(`no end of the group in ${source}`)
-      return group[1] === '?=' || group[1] === '?!' ? { kind: 'look', item: inner } : inner
+      return /^\?<?[=!]$/.test(group[1] ?? '') ? { kind: 'look', item: inner } : inner
     }
     const text = read(
       /\[(?:[^\\\]]|\\.)*\]|\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[^1-9pPkuxc])|[^\\()[\]{}*+?|^$]/s,

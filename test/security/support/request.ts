@@ -124,5 +124,8 @@ export function maskReply({ status, headers, text }: Reply): string {
   const told = Object.entries(headers).filter(([name]) => !UNTOLD.has(name) && name !== 'content-length')
   const id = headers['x-correlation-id'] ?? ''
   const body = text.replaceAll(id === '' ? '\0' : id, '<id>').replace(/"instance":"[^"]*"/, '"instance":"<path>"')
-  return JSON.stringify({ status, headers: told.sort(), body }, null, 1)
+  const reply = JSON.stringify({ status, headers: told.sort(), body }, null, 1)
+  // Of what the call itself made, two calls make two.
+  const [made] = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.exec(headers.location ?? '') ?? []
+  return made === undefined ? reply : reply.replaceAll(made, '<made>')
 }

@@ -3,8 +3,10 @@ import type { TestPlatform } from '../../support/platform.ts'
 /** What the server counts of its callers, whatever they ask for. */
 const COUNTERS: readonly string[] = ['rate_limits', 'internal.login_attempts']
 
+export type RowCounts = ReadonlyMap<string, number>
+
 /** How many rows each table of ours and of the queue holds, of all tenants, by name. */
-export async function countRows(platform: TestPlatform): Promise<Map<string, number>> {
+export async function countRows(platform: TestPlatform): Promise<RowCounts> {
   const tables = (await listTables(platform)).filter((name) => !COUNTERS.includes(name))
   const counts = tables.map((name) => `select '${name}' as name, count(*)::integer as rows from ${name}`)
   const rows = await platform.query<{ name: string; rows: number }>(counts.join(' union all '))

@@ -59,6 +59,12 @@ const deadEvent: Make = async (site) => {
   return deadEventId
 }
 
+const replay: Make = async (site) => {
+  const { platform, tenant } = site
+  const body = { filter: { dead_event_ids: [await deadEvent(site)] }, dry_run: false }
+  return (await platform.call('replayDeadEvents', { tenant, body })).body.replay_id
+}
+
 /** By what `Place.things` says. Makes one more thing in a site and returns its id. */
 export const things: Readonly<Record<string, Make>> = {
   '/api/tenant/members/{user_id}': member,
@@ -71,8 +77,11 @@ export const things: Readonly<Record<string, Make>> = {
   endpoint_id: endpointId,
   '/api/webhooks/stripe/in/{endpoint_key}': endpoint('stripe'),
   '/api/webhooks/shopify/in/{endpoint_key}': endpoint('shopify'),
+  '/api/webhooks/paypal/in/{endpoint_key}': endpoint('paypal'),
+  '/api/webhooks/woocommerce/in/{endpoint_key}': endpoint('woocommerce'),
   '/api/dead-events/{dead_event_id}': deadEvent,
   dead_event_id: deadEvent,
+  replay_id: replay,
   '/api/attribution/recompute/{job_id}': recomputeJob,
   '/api/attribution/orders/{order_id}': order,
 }

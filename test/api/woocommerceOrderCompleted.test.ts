@@ -1,0 +1,23 @@
+import { test } from 'vitest'
+import { useTopicRoute } from '../support/signed-deliveries.ts'
+
+const expectThat = useTopicRoute('woocommerceOrderCompleted', {
+  vendor: 'woocommerce',
+  topic: 'order.completed',
+})
+
+test('200: accepted, by the endpoint whose secret signed it, and once', () => expectThat.expectTaken())
+
+test.each([undefined, 'order.updated'])('200: accepted: the path decides, whatever the header says (%s)', (sent) =>
+  expectThat.expectTopicByPath('x-wc-webhook-topic', sent),
+)
+
+test('401: whatever is wrong, the answer is one and the same', () => expectThat.expectRefused())
+
+test('413: more than 1 MiB, though it is signed', () => expectThat.expectTooLarge())
+
+test('415: compressed, though its bytes are signed', () => expectThat.expectNotCompressed())
+
+test('429: the quota of deliveries is used up', () => expectThat.expectLimited())
+
+test('503: the database is gone; sent again, it is taken', () => expectThat.expectUnavailable())
