@@ -23,6 +23,9 @@ sequences of calls, as each role, valid and invalid. A platform is started for i
   --prove            show that faults are found: an undocumented status and a broken body are planted
   --help             this text
 
+The report names the operations of which no call succeeded. With --url, PayPal's are only refused where nobody here has the
+key of the certificate that the platform takes for its endpoints in test mode.
+
 Ends with 0 without failures, 1 with failures, 2 when it could not do its work. Needs Docker or Python 3.10.
 `
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type OperationRow, operations } from '../../generated/operations.ts'
-import { CHECKS, readNarrowed } from '../../scripts/contracts/fuzz/narrowed.ts'
+import { CHECKS, isAbout, readNarrowed } from '../../scripts/contracts/fuzz/narrowed.ts'
 import { planRoles } from '../../scripts/contracts/fuzz/plan.ts'
 import { judge } from '../../scripts/contracts/fuzz/prove.ts'
 import { countFailures, type Outcome, toJson, toJunit, toText } from '../../scripts/contracts/fuzz/report.ts'
@@ -42,6 +42,17 @@ describe('roles', () => {
     ['receiveShopifyWebhook', 'vendor'],
   ] as const)('%s is tried in full as %s', (id, role) => {
     expect(homeOf(row(id))).toBe(role)
+  })
+
+  test('where a run has nobody who can sign, all are refused, and `anonymous` tries that in full', () => {
+    const paypal = new Set(['paypalSignature'])
+    expect(accessOf('vendor', row('receivePaypalWebhook'))).toBe('allowed')
+    for (const role of ROLES) expect(accessOf(role, row('receivePaypalWebhook'), paypal)).toBe('refused401')
+    expect(homeOf(row('receivePaypalWebhook'), paypal)).toBe('anonymous')
+    expect(homeOf(row('receiveStripeWebhook'), paypal)).toBe('vendor')
+    const [plan] = planRoles({ operations: rows, roles: ['anonymous'], mode: 'smoke', outOfReach: paypal })
+    const trial = plan?.trials.find(({ operationId }) => operationId === 'receivePaypalWebhook')
+    expect(trial).toMatchObject({ access: 'refused401', boundaries: 4 })
   })
 
   test('a refused role must be refused, an allowed one must not be', () => {
@@ -112,6 +123,31 @@ describe('narrowed.json', () => {
     expect(readNarrowed(ids).length).toBeGreaterThan(0)
   })
 
+  test('one entry can be about several operations', () => {
+    const entry = {
+      operationId: ['login', 'logout'],
+      check: 'unsupported_method' as const,
+      reason: 'for the sake of this test',
+    }
+    expect(readNarrowed(ids, writeTemporary(JSON.stringify([entry])))).toEqual([entry])
+    expect(['login', 'logout', 'getTenant'].map((id) => isAbout(entry, id))).toEqual([true, true, false])
+    const plan = planRoles({ operations: rows, roles: ['viewer'], mode: 'smoke' })[0]
+    if (plan === undefined) throw new Error('no plan')
+    const text = toConfig({ url: 'http://127.0.0.1:1', seed: 7, plan, operations: rows, narrowed: [entry] })
+    expect(text.split('[[operations]]').find((section) => section.includes('"logout"'))).toContain(
+      'checks.unsupported_method.enabled = false',
+    )
+  })
+
+  test('hooks.py knows the checks whose answers can be narrowed, and every mark of an answer', () => {
+    const hooks = readFileSync(join(fuzzFolder, 'hooks.py'), 'utf8')
+    for (const { check, when } of readNarrowed(ids)) {
+      if (when === undefined) continue
+      expect(hooks).toContain(`": "${check}"`)
+      for (const mark of Object.keys(when)) expect(hooks).toContain(`"${mark}"`)
+    }
+  })
+
   test.each([
     [
       'an unknown operation',
@@ -130,10 +166,25 @@ describe('narrowed.json', () => {
       /for all operations/,
     ],
     [
+      'an unknown operation among several',
+      { operationId: ['login', 'gone'], check: 'ignored_auth', reason: 'long enough to be a reason' },
+      /no operation gone/,
+    ],
+    [
+      'an operation named twice',
+      { operationId: ['login', 'login'], check: 'ignored_auth', reason: 'long enough to be a reason' },
+      /named twice/,
+    ],
+    [
+      'an empty list',
+      { operationId: [], check: 'ignored_auth', reason: 'long enough to be a reason' },
+      /names no operation/,
+    ],
+    [
       'an answer for a check of statuses',
       {
         operationId: 'login',
-        check: 'ignored_auth',
+        check: 'status_code_conformance',
         reason: 'long enough to be a reason',
         when: { status: 200, codes: ['x'] },
       },
@@ -161,12 +212,15 @@ const request = (uri = 'http://127.0.0.1:1/health/live') => ({
   headers: { Accept: ['*/*'], 'User-Agent': ['schemathesis'] },
 })
 
-function scenario(label: string, cases: { status: number; check?: string; path?: string }[]): string {
+function scenario(label: string, cases: { status: number; check?: string; path?: string; method?: string }[]): string {
   const entries = cases.map((one, index) => [`c${index}`, one] as const)
   const recorder = {
     label,
     cases: Object.fromEntries(
-      entries.map(([id, { path }]) => [id, { value: { method: 'GET', path: path ?? '/health/live' } }]),
+      entries.map(([id, { path, method }]) => [
+        id,
+        { value: { method: method ?? 'GET', path: path ?? '/health/live' } },
+      ]),
     ),
     interactions: Object.fromEntries(
       entries.map(([id, { status }]) => [id, { request: request(), response: { status_code: status } }]),
@@ -207,6 +261,7 @@ describe('results', () => {
     expect(merged).toMatchObject({
       operationId: 'getLiveness',
       calls: 8,
+      successes: 8,
       roles: { viewer: 4, admin: 4 },
       statuses: { 200: 4, 203: 4 },
     })
@@ -214,6 +269,12 @@ describe('results', () => {
       { role: 'viewer', check: 'status_code_conformance', count: 2, status: 203 },
       { role: 'admin', check: 'status_code_conformance', count: 2 },
     ])
+  })
+
+  test('a success is one of the operation’s own method', async () => {
+    const cases = [{ status: 204, method: 'OPTIONS' }, { status: 401 }, { status: 302 }]
+    const { operations: found } = await readEvents([scenario('GET /health/live', cases)], 'viewer', idOf)
+    expect(found.get('getLiveness')).toMatchObject({ calls: 3, successes: 1 })
   })
 
   test('what Schemathesis could not try is a failure, a role without sequences is not', async () => {
@@ -269,16 +330,25 @@ function outcome(failing: boolean, serverErrors: string[] = []): Outcome {
     url: 'http://127.0.0.1:1',
     runner: { name: 'Python 3.11', schemathesis: SCHEMATHESIS_VERSION },
     operations: [
-      { operationId: 'getLiveness', calls: 5, roles: { anonymous: 5 }, statuses: { 200: 5 }, failures: [] },
+      {
+        operationId: 'getLiveness',
+        calls: 5,
+        successes: 5,
+        roles: { anonymous: 5 },
+        statuses: { 200: 5 },
+        failures: [],
+      },
       {
         operationId: 'verifyToken',
         calls: 7,
+        successes: 0,
         roles: { viewer: 7 },
         statuses: { 200: 7 },
         failures: failing ? [failure] : [],
       },
     ],
     skipped: ['later'],
+    outOfReach: ['receivePaypalWebhook'],
     narrowed: [
       {
         operationId: '*',
@@ -296,9 +366,11 @@ function outcome(failing: boolean, serverErrors: string[] = []): Outcome {
 describe('report', () => {
   test('text: a row for each operation, each failure with its command, and the totals', () => {
     const text = toText(outcome(true))
-    expect(text).toMatch(/^getLiveness +5 +0 +anonymous +200 × 5$/m)
+    expect(text).toMatch(/^getLiveness +5 +5 +0 +anonymous +200 × 5$/m)
     expect(text).toContain('✗ verifyToken as viewer: response_schema_conformance, answered 200 (3 times)')
     expect(text).toContain("curl 'x'")
+    expect(text).toContain('No call succeeded: verifyToken\n')
+    expect(text).toMatch(/^No role can call with success, .*: receivePaypalWebhook$/m)
     expect(text).toContain('2 operations, 12 calls, 1 failure, 1 narrowed checks, 1 operations not implemented yet')
   })
 
@@ -307,6 +379,8 @@ describe('report', () => {
       ok: false,
       totals: { operations: 2, calls: 12, failures: 1 },
       narrowed: { count: 1 },
+      never_succeeded: ['verifyToken'],
+      out_of_reach: ['receivePaypalWebhook'],
       skipped: ['later'],
     })
     expect(toJson(outcome(false))).toMatchObject({ ok: true })
@@ -329,6 +403,7 @@ describe('proof', () => {
   const found = (operationId: string, check: string) => ({
     operationId,
     calls: 1,
+    successes: 1,
     roles: {},
     statuses: {},
     failures: [

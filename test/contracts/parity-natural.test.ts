@@ -108,6 +108,42 @@ describe('the same request on both sides', () => {
     expect(judge({ ...one, request: good, mock: success(202) }).kind).toBe('state')
   })
 
+  test.each([
+    ['text/csv', 400, 'malformed_request', 'state'],
+    ['text/csv', 422, 'validation_failed', 'state'],
+    ['application/json', 400, 'malformed_request', 'disagreed'],
+  ])('what a text in %s holds, no schema can say: %i', (mediaType, status, code, kind) => {
+    const sent = request({
+      target: '/api/events/spend?time_zone=UTC',
+      query: { time_zone: 'UTC' },
+      headers: { 'content-type': mediaType },
+      mediaType,
+      body: { bytes: 3, base64: Buffer.from('"a"b').toString('base64') },
+    })
+    const one = {
+      operationId: 'ingestSpend',
+      real: refusal(status, code, '/body'),
+      credentialHeaders: [['authorization']],
+    }
+    expect(judge({ ...one, request: sent, mock: success(200) }).kind).toBe(kind)
+  })
+
+  test.each([
+    ['application/x-www-form-urlencoded', 'webhook_id=7', {}, 'state'],
+    ['application/json', 'webhook_id=7', {}, 'disagreed'],
+    ['application/x-www-form-urlencoded', 'webhook_id=x', {}, 'disagreed'],
+    [
+      'application/x-www-form-urlencoded',
+      'webhook_id=7',
+      { 'x-wc-webhook-signature': { kind: 'malformed', value: 'x' } },
+      'disagreed',
+    ],
+  ] as const)('a ping of WooCommerce has an address only: %s %s %o', (mediaType, text, credentials, kind) => {
+    const sent = request({ mediaType, credentials, body: { bytes: 12, base64: Buffer.from(text).toString('base64') } })
+    const one = { operationId: 'receiveWoocommerceWebhook', credentialHeaders: [['x-wc-webhook-signature']] }
+    expect(judge({ ...one, request: sent, real: refusal(401, 'unauthorized'), mock: success(200) }).kind).toBe(kind)
+  })
+
   test('the operation that is public has no credentials to lack', () => {
     const one = { request: request({ credentials: {} }), real: refusal(401, 'unauthorized'), mock: success(200) }
     expect(judge({ ...one, operationId: 'login', credentialHeaders: headersOf('login') }).kind).toBe('state')

@@ -22,19 +22,27 @@ export const CHECKS = [
 ] as const
 export type CheckName = (typeof CHECKS)[number]
 
-/** The checks that judge data; only they can be narrowed to an answer instead of being switched off. */
-const DATA_CHECKS: readonly CheckName[] = ['negative_data_rejection', 'positive_data_acceptance']
+/** The checks that judge one answer alone; only they can be narrowed to an answer instead of being switched off. */
+const ANSWER_CHECKS: readonly CheckName[] = ['negative_data_rejection', 'positive_data_acceptance', 'ignored_auth']
 
 export interface Narrowed {
-  /** `*` for all. */
-  operationId: string
+  /** One, several of which the same holds, or `*` for all. */
+  operationId: string | string[]
   check: CheckName
   reason: string
   /**
    * The answer that is fine in spite of the check: its status, and either all codes of its `errors` or its `result`;
-   * with `location`, only where nothing else of the request was invalid. Without `when` the check is off for the operation.
+   * with `location`, only where nothing else of the request was invalid; with `faults`, only for what Schemathesis calls
+   * so; with `mediaType`, only for such bodies. Without `when` the check is off for the operation.
    */
-  when?: { status: number; codes?: string[]; result?: string[]; location?: 'header' }
+  when?: {
+    status: number
+    codes?: string[]
+    result?: string[]
+    location?: 'header'
+    faults?: string[]
+    mediaType?: string
+  }
 }
 
 const FILE = fileURLToPath(new URL('narrowed.json', import.meta.url))
@@ -49,13 +57,25 @@ export function readNarrowed(operationIds: ReadonlySet<string>, file = FILE): Na
   return entries
 }
 
+/** Whether the entry is about the operation. */
+export function isAbout({ operationId }: Pick<Narrowed, 'operationId'>, id: string): boolean {
+  return operationId === '*' || idsOf(operationId).includes(id)
+}
+
+function idsOf(operationId: string | string[]): string[] {
+  return typeof operationId === 'string' ? [operationId] : operationId
+}
+
 function findFaults({ operationId, check, reason, when }: Narrowed, operationIds: ReadonlySet<string>): string[] {
   const faults: string[] = []
-  if (operationId !== '*' && !operationIds.has(operationId)) faults.push(`there is no operation ${operationId}`)
+  const named = operationId === '*' ? [] : idsOf(operationId)
+  for (const id of named) if (!operationIds.has(id)) faults.push(`there is no operation ${id}`)
+  if (new Set(named).size < named.length) faults.push('an operation is named twice')
+  if (operationId !== '*' && named.length === 0) faults.push('it names no operation')
   if (!CHECKS.includes(check)) faults.push(`there is no check ${check}`)
   if (typeof reason !== 'string' || reason.length < 20) faults.push('it needs a reason')
   if (when === undefined && operationId === '*') faults.push('a check cannot be off for all operations')
-  if (when !== undefined && !DATA_CHECKS.includes(check)) faults.push(`${check} is on or off, it has no "when"`)
+  if (when !== undefined && !ANSWER_CHECKS.includes(check)) faults.push(`${check} is on or off, it has no "when"`)
   if (when !== undefined && (when.codes === undefined) === (when.result === undefined))
     faults.push('"when" needs codes or result')
   return faults

@@ -1,7 +1,7 @@
 // What is tried as whom: every operation in full by the least role that may call it, and in short by the others.
 
 import type { OperationRow } from '../../../generated/operations.ts'
-import { type Access, accessOf, type FuzzRole, homeOf } from './roles.ts'
+import { type Access, accessOf, type FuzzRole, homeOf, type OutOfReach } from './roles.ts'
 
 export type Mode = 'smoke' | 'full'
 
@@ -28,6 +28,7 @@ export interface PlanOptions {
   mode: Mode
   /** Random cases of an operation in full. Default by mode. */
   maxExamples?: number
+  outOfReach?: OutOfReach
 }
 
 /**
@@ -47,11 +48,12 @@ const EXAMPLES: Record<Mode, { each: number; together: number }> = {
 
 /** Roles that have nothing to try are left out. */
 export function planRoles(options: PlanOptions): Plan[] {
-  const { operations, roles, mode, maxExamples = examplesFor(Object.keys(operations).length, mode) } = options
+  const { operations, roles, mode, outOfReach } = options
+  const { maxExamples = examplesFor(Object.keys(operations).length, mode) } = options
   return roles
     .map((role): Plan => {
       const trials = Object.entries(operations).flatMap(([operationId, row]) => {
-        const trial = planTrial(role, row, mode, maxExamples)
+        const trial = planTrial(role, row, { mode, maxExamples, outOfReach })
         return trial === null ? [] : [{ operationId, ...trial }]
       })
       return { role, trials, sequences: hasSequences(role, trials, operations) ? Math.ceil(maxExamples / 5) : 0 }
@@ -75,12 +77,11 @@ function hasSequences(role: FuzzRole, trials: readonly Trial[], operations: Plan
 function planTrial(
   role: FuzzRole,
   row: OperationRow,
-  mode: Mode,
-  maxExamples: number,
+  { mode, maxExamples, outOfReach }: { mode: Mode; maxExamples: number; outOfReach: OutOfReach | undefined },
 ): Omit<Trial, 'operationId'> | null {
-  const access = accessOf(role, row)
+  const access = accessOf(role, row, outOfReach)
   const limits = BOUNDARIES[mode]
-  if (role === homeOf(row)) {
+  if (role === homeOf(row, outOfReach)) {
     return { access, boundaries: row.acceptsAnyMediaType ? limits.vendors : limits.ours, fuzzing: maxExamples }
   }
   const some = Math.ceil(maxExamples / 5)

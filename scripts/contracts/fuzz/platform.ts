@@ -26,12 +26,14 @@ export interface FuzzPlatform {
 
 export interface PlatformOptions {
   signal: AbortSignal
+  /** File with the certificate that PayPal endpoints in test mode take. */
+  testCertificate: string
   /** Arguments of Node for the API. Default: the command that runs in production. */
   api?: readonly string[]
 }
 
 /** Resolves when API and worker answer. Throws ToolError; nothing is left running then. */
-export async function startFuzzPlatform({ signal, api }: PlatformOptions): Promise<FuzzPlatform> {
+export async function startFuzzPlatform({ signal, api, testCertificate }: PlatformOptions): Promise<FuzzPlatform> {
   const stops: (() => Promise<void>)[] = []
   const stop = async () => {
     for (const stopOne of stops.splice(0).reverse()) await stopOne()
@@ -51,6 +53,7 @@ export async function startFuzzPlatform({ signal, api }: PlatformOptions): Promi
       SKELDIR_MASTER_KEY: randomBytes(32).toString('base64'),
       PORT: '0',
       LOG_LEVEL: 'warn',
+      SKELDIR_PAYPAL_TEST_CERTIFICATES: testCertificate,
     }
     const errors: string[] = []
     const lines: string[] = []

@@ -1,6 +1,6 @@
 // A tenant for each role, with somebody to log in, a key, doors for vendors, and data whose ids exist.
 
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../../src/config.ts'
 import { createContext } from '../../../src/main/context.ts'
@@ -13,6 +13,10 @@ import type { FuzzRole } from './roles.ts'
 const WORK_TIMEOUT_MS = 60_000
 const POLL_MS = 100
 const PER_MINUTE = 10_000_000
+/** Some are resolved by the run, and then closed for good. */
+const DEAD_EVENTS = 12
+/** Of which pages may send what they see. */
+const ORIGIN = 'https://shop.fuzz.example'
 
 /** What hooks.py needs to act as a role. Nothing of it outlives the run, unless it was a platform of the user's own. */
 export interface Actor {
@@ -21,28 +25,42 @@ export interface Actor {
   email: string
   password: string
   api_key: string
-  /** By vendor. */
-  endpoints: Record<string, { key: string; secret: string }>
+  /** For web pages of `origin`. */
+  publishable_key: string
+  origin: string
+  /** By vendor; PayPal's only where somebody can sign for it. */
+  endpoints: Record<string, { key: string; secret: string; rsa?: { n: string; d: string } }>
   /** Values that exist, by the name of the path parameter. */
-  ids: Record<string, string>
+  ids: Record<string, string | string[]>
+}
+
+export interface Provision {
+  url: string
+  config: Readonly<Config>
+  roles: readonly FuzzRole[]
+  /** What PayPal endpoints in test mode take signatures of; null when nobody here has it. */
+  paypalKey: KeyObject | null
+  signal: AbortSignal
 }
 
 /** Through the services that `skeldir admin` calls, and then over HTTP. One role cannot see what another one does. */
-export async function provisionActors(
-  url: string,
-  config: Readonly<Config>,
-  roles: readonly FuzzRole[],
-  signal: AbortSignal,
-): Promise<Map<FuzzRole, Actor>> {
+export async function provisionActors({
+  url,
+  config,
+  roles,
+  paypalKey,
+  signal,
+}: Provision): Promise<Map<FuzzRole, Actor>> {
   const admin = createContext({ ...config, logLevel: 'silent' }, 'app_rw', 'fuzz')
   const run = randomBytes(4).toString('hex')
   try {
     const actors = await Promise.all(
       roles.map(async (role): Promise<[FuzzRole, Actor]> => {
         const slug = `fuzz-${role}-${run}`
-        await createTenant(admin, { slug, name: `Fuzzing as ${role}`, reportingCurrency: 'USD', timeZone: 'UTC' })
+        const name = `Fuzzing as ${role}`
+        await createTenant(admin, { slug, name, reportingCurrency: 'USD', timeZone: 'UTC', allowedOrigins: [ORIGIN] })
         // A fuzzer asks more often than anybody may.
-        for (const policy of ['default', 'ingest'])
+        for (const policy of ['default', 'ingest', 'collect'])
           await setRateLimit(admin, { tenantSlug: slug, policy, perMinute: PER_MINUTE })
         const own = role === 'viewer' || role === 'manager' ? role : 'admin'
         const user = await createUser(admin, { tenantSlug: slug, email: `${role}@${slug}.example.com`, role: own })
@@ -56,9 +74,14 @@ export async function provisionActors(
           name: 'fuzz',
           scopes: ['events:write', 'spend:write'],
         })
-        const data = await makeData(createCaller(url, signal), founder, slug, signal)
-        const { email, password } = user
-        return [role, { role, tenant: slug, email, password: password ?? '', api_key: key.apiKey, ...data }]
+        const publishable = await createApiKey(admin, {
+          tenantSlug: slug,
+          name: 'fuzz pages',
+          scopes: ['events:collect'],
+        })
+        const data = await makeData(createCaller(url, signal), { founder, tenant: slug, paypalKey, signal })
+        const keys = { api_key: key.apiKey, publishable_key: publishable.apiKey, origin: ORIGIN }
+        return [role, { role, tenant: slug, email: user.email, password: user.password ?? '', ...keys, ...data }]
       }),
     )
     return new Map(actors)
@@ -94,19 +117,24 @@ class RefusedError extends ToolError {
 
 async function makeData(
   call: Caller,
-  founder: { email: string; password: string | null },
-  tenant: string,
-  signal: AbortSignal,
+  {
+    founder,
+    tenant,
+    paypalKey,
+    signal,
+  }: { founder: { email: string; password: string | null }; tenant: string } & Pick<Provision, 'paypalKey' | 'signal'>,
 ): Promise<Pick<Actor, 'endpoints' | 'ids'>> {
   const { email, password } = founder
   const login = await call<{ access_token: string }>('POST', '/api/auth/login', { email, password, tenant })
   const bearer = { authorization: `Bearer ${login.access_token}` }
   const endpoints: Actor['endpoints'] = {}
-  const ids: Record<string, string> = {}
-  for (const vendor of ['stripe', 'shopify']) {
-    const secret = `fuzz_${randomBytes(24).toString('hex')}`
-    // Without a shop's domain: the header that names it is one of those that vary.
-    const request = { vendor, name: `Fuzz ${vendor}`, secret }
+  const ids: Actor['ids'] = {}
+  const rsa = paypalKey?.export({ format: 'jwk' })
+  for (const vendor of ['stripe', 'shopify', 'woocommerce', ...(rsa === undefined ? [] : ['paypal'])]) {
+    const secret = `fuzz-${randomBytes(24).toString('hex')}`
+    // Without a shop's domain: the header that names it is one of those that vary. An endpoint of PayPal in live mode
+    // takes nobody's signature but PayPal's.
+    const request = { vendor, name: `Fuzz ${vendor}`, secret, mode: vendor === 'paypal' ? 'test' : 'live' }
     const endpoint = await call<{ endpoint_id: string; endpoint_key: string }>(
       'POST',
       '/api/webhook-endpoints',
@@ -114,14 +142,27 @@ async function makeData(
       bearer,
     )
     endpoints[vendor] = { key: endpoint.endpoint_key, secret }
-    ids.endpoint_id = endpoint.endpoint_id
+    if (vendor === 'paypal') endpoints.paypal = { key: endpoint.endpoint_key, secret, rsa: toNumbers(rsa) }
+    else ids.endpoint_id = endpoint.endpoint_id
   }
 
-  const event = JSON.stringify(paymentEvent())
-  const signature = signStripe(Buffer.from(event), [endpoints.stripe?.secret ?? ''], Math.floor(Date.now() / 1000))
-  await call('POST', `/api/webhooks/stripe/in/${endpoints.stripe?.key}`, event, { 'stripe-signature': signature })
-  ids.order_id = 'stripe:pi_fuzz1'
-  const credits = `/api/attribution/orders/${encodeURIComponent(ids.order_id)}/credits`
+  const deliver = (event: object) => {
+    const body = JSON.stringify(event)
+    const signature = signStripe(Buffer.from(body), [endpoints.stripe?.secret ?? ''], Math.floor(Date.now() / 1000))
+    const path = `/api/webhooks/stripe/in/${endpoints.stripe?.key}`
+    return call<{ result: string; receipt_id: string }>('POST', path, body, { 'stripe-signature': signature })
+  }
+  await deliver(paymentEvent())
+  const dead: string[] = []
+  for (let n = 0; n < DEAD_EVENTS; n += 1) {
+    const { result, receipt_id: id } = await deliver({ ...paymentEvent(), id: `evt_fuzzdead${n}`, data: {} })
+    if (result !== 'dead') throw new ToolError(`A payment without its object was answered ${result}, not dead.`)
+    dead.push(id)
+  }
+  ids.dead_event_id = dead
+  const order = 'stripe:pi_fuzz1'
+  ids.order_id = order
+  const credits = `/api/attribution/orders/${encodeURIComponent(order)}/credits`
   await becomesFound(() => call('GET', credits, undefined, bearer), signal)
 
   const today = new Date().toISOString().slice(0, 10)
@@ -129,6 +170,12 @@ async function makeData(
   const job = await call<{ job_id: string }>('POST', '/api/attribution/recompute', span, bearer)
   ids.job_id = job.job_id
   return { endpoints, ids }
+}
+
+/** Modulus and private exponent in hex: Python signs with no more. */
+function toNumbers(key: { n?: string; d?: string } | undefined): { n: string; d: string } {
+  const toHex = (text = '') => Buffer.from(text, 'base64url').toString('hex')
+  return { n: toHex(key?.n), d: toHex(key?.d) }
 }
 
 function paymentEvent(): object {

@@ -13,6 +13,8 @@ export interface Outcome {
   operations: readonly OperationResult[]
   /** Operations that answer 501 until they are built. */
   skipped: readonly string[]
+  /** Operations that no role of this run can satisfy: it has nobody's key to sign with. */
+  outOfReach: readonly string[]
   narrowed: readonly (Narrowed & { hits: number })[]
   /** What the platform's processes have logged at level error. */
   serverErrors: readonly string[]
@@ -23,8 +25,13 @@ export function countFailures({ operations, serverErrors }: Outcome): number {
   return operations.reduce((sum, { failures }) => sum + failures.length, 0) + (serverErrors.length > 0 ? 1 : 0)
 }
 
+/** Operations that were only ever refused: nothing is known of what they do with what is right. */
+export function listUnsuccessful({ operations }: Pick<Outcome, 'operations'>): string[] {
+  return operations.filter(({ calls, successes }) => calls > 0 && successes === 0).map(({ operationId }) => operationId)
+}
+
 export function toJson(outcome: Outcome): object {
-  const { mode, seed, url, runner, operations, skipped, narrowed, serverErrors, tookMs } = outcome
+  const { mode, seed, url, runner, operations, skipped, outOfReach, narrowed, serverErrors, tookMs } = outcome
   return {
     ok: countFailures(outcome) === 0,
     mode,
@@ -36,14 +43,17 @@ export function toJson(outcome: Outcome): object {
       calls: operations.reduce((sum, { calls }) => sum + calls, 0),
       failures: countFailures(outcome),
     },
-    operations: operations.map(({ operationId, calls, roles, statuses, failures }) => ({
+    operations: operations.map(({ operationId, calls, successes, roles, statuses, failures }) => ({
       operation_id: operationId,
       calls,
+      successes,
       roles,
       statuses,
       failures: failures.map(({ operationId: _, ...failure }) => failure),
     })),
     skipped,
+    never_succeeded: listUnsuccessful(outcome),
+    out_of_reach: outOfReach,
     narrowed: { count: narrowed.length, entries: narrowed },
     server_errors: serverErrors,
     duration_ms: Math.round(tookMs),
@@ -51,10 +61,11 @@ export function toJson(outcome: Outcome): object {
 }
 
 export function toText(outcome: Outcome): string {
-  const { operations, skipped, narrowed, serverErrors, tookMs } = outcome
-  const rows = operations.map(({ operationId, calls, failures, roles, statuses }) => [
+  const { operations, skipped, outOfReach, narrowed, serverErrors, tookMs } = outcome
+  const rows = operations.map(({ operationId, calls, successes, failures, roles, statuses }) => [
     operationId,
     String(calls),
+    String(successes),
     String(failures.length),
     ROLES.filter((role) => roles[role] !== undefined).join(' '),
     Object.entries(statuses)
@@ -63,22 +74,28 @@ export function toText(outcome: Outcome): string {
   ])
   const total = operations.reduce((sum, { calls }) => sum + calls, 0)
   const failures = countFailures(outcome)
-  const table = toTable([['operation', 'calls', 'failures', 'roles', 'statuses'], ...rows])
+  const table = toTable([['operation', 'calls', 'successes', 'failures', 'roles', 'statuses'], ...rows])
   const parts = [
     table,
     ...operations.flatMap((operation) => operation.failures.map(describe)),
     ...(serverErrors.length > 0
       ? [`The platform logged ${serverErrors.length} errors:\n${serverErrors.slice(0, 5).join('\n')}\n`]
       : []),
+    ...list('No call succeeded', listUnsuccessful(outcome)),
+    ...list('No role can call with success, since this run has no key that PayPal signs with', outOfReach),
     describeNarrowed(narrowed),
     `${operations.length} operations, ${total} calls, ${failures} ${failures === 1 ? 'failure' : 'failures'}, ${narrowed.length} narrowed checks, ${skipped.length} operations not implemented yet, ${(tookMs / 1000).toFixed(1)} s\n`,
   ]
   return parts.join('\n')
 }
 
+function list(title: string, operationIds: readonly string[]): string[] {
+  return operationIds.length === 0 ? [] : [`${title}: ${operationIds.join(', ')}\n`]
+}
+
 function toTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
-  const isNumber = (column: number) => column === 1 || column === 2
+  const isNumber = (column: number) => column >= 1 && column <= 3
   return rows
     .map((row) => {
       const cells = row.map((cell, column) =>
@@ -98,8 +115,11 @@ function describe({ operationId, role, check, title, message, count, status, cur
 
 function describeNarrowed(narrowed: Outcome['narrowed']): string {
   const lines = narrowed.map(({ operationId, check, when, hits, reason }) => {
-    const what = when === undefined ? 'off' : `takes ${when.status} ${(when.codes ?? when.result ?? []).join(', ')}`
-    return `  ${operationId} ${check}: ${what}${when === undefined ? '' : `, ${hits} times`}\n    ${reason}\n`
+    const only = when?.faults === undefined ? '' : ` for ${when.faults.map((fault) => `"${fault}"`).join(', ')}`
+    const what =
+      when === undefined ? 'off' : `takes ${when.status} ${(when.codes ?? when.result ?? []).join(', ')}${only}`
+    const where = typeof operationId === 'string' ? operationId : operationId.join(', ')
+    return `  ${where} ${check}: ${what}${when === undefined ? '' : `, ${hits} times`}\n    ${reason}\n`
   })
   return `${narrowed.length} narrowed checks (scripts/contracts/fuzz/narrowed.json)\n${lines.join('')}`
 }

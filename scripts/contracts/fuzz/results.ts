@@ -18,6 +18,8 @@ export interface Failure {
 export interface OperationResult {
   operationId: string
   calls: number
+  /** Calls of its own method that were answered 2xx or 3xx. */
+  successes: number
   /** Calls by role. */
   roles: Partial<Record<FuzzRole, number>>
   /** Calls by status. */
@@ -89,12 +91,15 @@ function addScenario(result: RoleResult, recorder: Recorder, idOf: (label: strin
   for (const [caseId, { value }] of Object.entries(recorder.cases ?? {})) {
     const interaction = recorder.interactions?.[caseId]
     if (interaction === undefined) continue
-    const entry = entryOf(result, idOf(recorder.label) ?? idOf(`${value.method} ${value.path}`) ?? '(unknown)')
+    const known = idOf(recorder.label)
+    const entry = entryOf(result, known ?? idOf(`${value.method} ${value.path}`) ?? '(unknown)')
     const status = interaction.response?.status_code ?? null
     entry.calls += 1
     entry.roles[result.role] = (entry.roles[result.role] ?? 0) + 1
     const key = status === null ? 'none' : String(status)
     entry.statuses[key] = (entry.statuses[key] ?? 0) + 1
+    const isOwnMethod = known === undefined || recorder.label.startsWith(`${value.method} `)
+    if (isOwnMethod && status !== null && status >= 200 && status < 400) entry.successes += 1
     for (const { name, failure_info } of recorder.checks?.[caseId] ?? []) {
       if (failure_info === undefined) continue
       const { title, message } = failure_info.failure
@@ -131,7 +136,7 @@ function addFailure(entry: OperationResult, failure: Failure): void {
 function entryOf({ operations }: RoleResult, operationId: string): OperationResult {
   const known = operations.get(operationId)
   if (known !== undefined) return known
-  const entry: OperationResult = { operationId, calls: 0, roles: {}, statuses: {}, failures: [] }
+  const entry: OperationResult = { operationId, calls: 0, successes: 0, roles: {}, statuses: {}, failures: [] }
   operations.set(operationId, entry)
   return entry
 }
@@ -143,6 +148,7 @@ export function mergeRoles(roles: readonly RoleResult[]): OperationResult[] {
     for (const one of operations.values()) {
       const all = entryOf(merged, one.operationId)
       all.calls += one.calls
+      all.successes += one.successes
       all.failures.push(...one.failures)
       for (const [role, calls] of Object.entries(one.roles))
         all.roles[role as FuzzRole] = (all.roles[role as FuzzRole] ?? 0) + calls

@@ -1,12 +1,14 @@
 // A whole run: runner, platform, actors, then all roles, two at a time.
 
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { OperationRow } from '../../../generated/operations.ts'
 import { readConfig } from '../../../src/cli/environment.ts'
-import { repositoryRoot } from '../../../src/cli/local-state.ts'
+import { localTestCertificate, repositoryRoot } from '../../../src/cli/local-state.ts'
+import { keepCertificate } from '../../../src/webhooks/simulator/certificate.ts'
 import { ToolError } from '../finding.ts'
 import { readNarrowed } from './narrowed.ts'
 import { type Mode, type Plan, planRoles } from './plan.ts'
@@ -14,7 +16,7 @@ import { startFuzzPlatform } from './platform.ts'
 import { type Actor, provisionActors } from './provision.ts'
 import type { Outcome } from './report.ts'
 import { mergeRoles, type RoleResult } from './results.ts'
-import type { FuzzRole } from './roles.ts'
+import { accessOf, type FuzzRole, homeOf, type OutOfReach } from './roles.ts'
 import { type RoleRun, runRole } from './run.ts'
 import { findRunner, type Runner, SCHEMATHESIS_VERSION } from './runner.ts'
 
@@ -44,16 +46,18 @@ export async function runSession(options: SessionOptions): Promise<Outcome> {
   const began = performance.now()
   const { operations, skipped } = await readOperations(options.operationIds)
   const narrowed = readNarrowed(new Set([...Object.keys(operations), ...(await listOperationIds())]))
-  const plans = planRoles({ operations, roles, mode, ...(maxExamples !== undefined && { maxExamples }) })
+  const known = options.url === undefined ? undefined : findPaypalKey()
+  const outOfReach: OutOfReach = new Set(known === null ? ['paypalSignature'] : [])
+  const plans = planRoles({ operations, roles, mode, outOfReach, ...(maxExamples !== undefined && { maxExamples }) })
   if (plans.length === 0) throw new ToolError('There is nothing to try: no operation is left for these roles.')
   const runner = await findRunner({ say, signal })
   say(`Schemathesis ${SCHEMATHESIS_VERSION} in ${runner.name}`)
 
   const stops: (() => Promise<void> | void)[] = []
   try {
-    const { url, actors, errors } = await prepare(options, plans, stops)
     const folder = mkdtempSync(join(tmpdir(), 'skeldir-fuzz-'))
     stops.push(() => rmSync(folder, { recursive: true, force: true }))
+    const { url, actors, errors } = await prepare(options, plans, { stops, folder, paypalKey: known ?? null })
     const schema = readFileSync(join(repositoryRoot, 'generated', 'openapi.json'), 'utf8')
     const all = (await import('../../../generated/operations.ts')).operations as Record<string, OperationRow>
     const settings = { runner, url, seed, operations: all, narrowed, schema, signal, folder, actors, say }
@@ -67,6 +71,9 @@ export async function runSession(options: SessionOptions): Promise<Outcome> {
       runner: { name: runner.name, schemathesis: SCHEMATHESIS_VERSION },
       operations: mergeRoles(runs.map(({ result }) => result)),
       skipped,
+      outOfReach: Object.entries(operations).flatMap(([id, row]) =>
+        accessOf(homeOf(row, outOfReach), row, outOfReach) === 'allowed' ? [] : [id],
+      ),
       narrowed: narrowed.map((entry, index) => ({ ...entry, hits: hits(index) })),
       serverErrors: errors,
       tookMs: performance.now() - began,
@@ -79,20 +86,37 @@ export async function runSession(options: SessionOptions): Promise<Outcome> {
 async function prepare(
   { url, api, say, signal }: SessionOptions,
   plans: readonly Plan[],
-  stops: (() => Promise<void> | void)[],
+  {
+    stops,
+    folder,
+    paypalKey: known,
+  }: { stops: (() => Promise<void> | void)[]; folder: string; paypalKey: KeyObject | null },
 ): Promise<{ url: string; actors: Map<FuzzRole, Actor>; errors: readonly string[] }> {
   const began = performance.now()
   const roles = plans.map(({ role }) => role)
   if (url !== undefined) {
     say(`Making a tenant for each of ${roles.length} roles at ${url} …`)
-    return { url, actors: await provisionActors(url, readConfig(), roles, signal), errors: [] }
+    const actors = await provisionActors({ url, config: readConfig(), roles, paypalKey: known, signal })
+    return { url, actors, errors: [] }
   }
   say('Starting a platform …')
-  const platform = await startFuzzPlatform({ signal, ...(api !== undefined && { api }) })
+  const testCertificate = join(folder, 'paypal-test.pem')
+  const { privateKey: paypalKey } = keepCertificate(testCertificate)
+  const platform = await startFuzzPlatform({ signal, testCertificate, ...(api !== undefined && { api }) })
   stops.push(platform.stop)
-  const actors = await provisionActors(platform.url, platform.config, roles, signal)
+  const actors = await provisionActors({ ...platform, roles, paypalKey, signal })
   say(`The platform answers at ${platform.url} (${seconds(began)})`)
   return { url: platform.url, actors, errors: platform.errors }
+}
+
+/** What a platform that runs already takes PayPal's test deliveries with, if its file holds the key as well. */
+function findPaypalKey(): KeyObject | null {
+  const file = readConfig().paypalTestCertificates ?? (process.env.DATABASE_URL ? null : localTestCertificate())
+  try {
+    return file === null ? null : createPrivateKey(readFileSync(file))
+  } catch {
+    return null
+  }
 }
 
 interface AllSettings {

@@ -1,7 +1,8 @@
 // What Schemathesis reads: its configuration file for one role, and the settings of hooks.py.
 
 import type { OperationRow } from '../../../generated/operations.ts'
-import { CHECKS, type Narrowed } from './narrowed.ts'
+import { contractTopics } from '../../../src/webhooks/simulator/contract-topics.ts'
+import { CHECKS, isAbout, type Narrowed } from './narrowed.ts'
 import type { Plan, Trial } from './plan.ts'
 import type { Actor } from './provision.ts'
 
@@ -18,6 +19,8 @@ export const FILES = {
 /** Enough for every body that the contract bounds, so that a failure can be replayed from the report. */
 const RECORDED_BYTES = 65_536
 const REQUEST_TIMEOUT_S = 30
+/** A sequence has six calls, and is begun anew up to fifty times. */
+const CALLS_PER_SEQUENCE = 300
 
 export interface RunSettings {
   url: string
@@ -37,8 +40,8 @@ export function expectedOf(trial: Pick<Trial, 'access'>, row: OperationRow): str
   if (trial.access === 'refused403') return ['403']
   const declared = Object.keys(row.replies)
   const possible = ['404', '409', '412']
-  // A login may be wrong; where security is declared, the role has what it takes.
-  if (row.security.length === 0) possible.push('401')
+  // A login may be wrong, or come from the wrong page; where security is declared, the role has what it takes.
+  if (row.security.length === 0) possible.push('401', '403')
   // A password may be wrong too often; of anything else the tenant may do as much as it likes.
   if (row.security.length === 0 || row.path === '/api/auth/password') possible.push('429')
   return ['2xx', '3xx', ...possible.filter((status) => declared.includes(status))]
@@ -91,8 +94,8 @@ export function toConfig({ url, seed, plan, operations, narrowed }: RunSettings)
     lines.push(`phases.coverage.enabled = ${trial.boundaries > 0}`)
     lines.push(`phases.fuzzing.enabled = ${trial.fuzzing > 0}`)
     lines.push(`checks.positive_data_acceptance.expected-statuses = ${JSON.stringify(expectedOf(trial, row))}`)
-    for (const { operationId, check, when } of narrowed) {
-      if (operationId === id && when === undefined) lines.push(`checks.${check}.enabled = false`)
+    for (const entry of narrowed) {
+      if (entry.when === undefined && isAbout(entry, id)) lines.push(`checks.${entry.check}.enabled = false`)
     }
   }
   return `${lines.join('\n')}\n`
@@ -101,10 +104,21 @@ export function toConfig({ url, seed, plan, operations, narrowed }: RunSettings)
 export function toHookSettings({ url, plan, operations, narrowed }: RunSettings, actor: Actor): object {
   const rows = plan.trials.map(({ operationId, boundaries }) => {
     const row = operations[operationId] as OperationRow
-    const { path, security, replies } = row
+    const { path, security, replies, requestBody } = row
     const signature = security.flat().find((scheme) => scheme.endsWith('Signature'))
     const vendor = signature?.slice(0, -'Signature'.length) ?? null
-    return [labelOf(row), { id: operationId, path, security, vendor, boundaries, statuses: Object.keys(replies) }]
+    const topic = topicOf(vendor, path)
+    const jsonText = Object.keys(requestBody?.jsonText ?? {})
+    const statuses = Object.keys(replies)
+    return [labelOf(row), { id: operationId, path, security, vendor, topic, jsonText, boundaries, statuses }]
   })
-  return { url, actor, narrowed, operations: Object.fromEntries(rows), hits: FILES.hits }
+  const sequenceCalls = plan.sequences * CALLS_PER_SEQUENCE
+  return { url, actor, narrowed, operations: Object.fromEntries(rows), sequenceCalls, hits: FILES.hits }
+}
+
+/** The topic that an operation takes alone, where the vendor says it in a header. */
+function topicOf(vendor: string | null, path: string): string | null {
+  if (vendor !== 'shopify' && vendor !== 'woocommerce') return null
+  const topics = contractTopics(vendor).filter(({ paths }) => paths.includes(path))
+  return topics.length === 1 ? (topics[0]?.topic ?? null) : null
 }

@@ -86,7 +86,8 @@ function describe({ status, headers, json }: WitnessReply, what: string): string
 
 async function startBareServer(): Promise<{ url: string; stop: () => Promise<void> }> {
   const log = pino({ level: 'silent' })
-  const ctx = { log, clock: () => new Date(), config: {}, db: {}, keys: {} } as unknown as AppContext
+  const config = { ingest: { maxWaiting: 1 } }
+  const ctx = { log, clock: () => new Date(), config, db: {}, keys: {} } as unknown as AppContext
   const server = createServer(ctx, { handlers, authenticators, staticRoutes: [] })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
