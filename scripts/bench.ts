@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { runAuthBench } from './bench/auth.ts'
 import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
+import { runIngestBench } from './bench/ingest.ts'
 import { runMocksBench } from './bench/mocks.ts'
 import { runRlsBench } from './bench/rls.ts'
 
@@ -24,6 +25,11 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
     about:
       'contracts:check cold and warm beside the command-line tools run one by one, and the GitHub description (about 2 minutes, fetches one package)',
     run: runContractsBench,
+  },
+  ingest: {
+    about:
+      'what it costs to keep what vendors send: stored beside only verified, repeats beside new, acknowledgements (about 1 minute)',
+    run: runIngestBench,
   },
   mocks: {
     about:

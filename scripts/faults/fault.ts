@@ -1,0 +1,17 @@
+/** What every run is given. */
+export interface FaultOptions {
+  seed: number
+  /** How often a process is killed. */
+  kills: number
+  /** How often Postgres crashes. */
+  restarts: number
+  isJson: boolean
+  /** One line of progress. */
+  say: (line: string) => void
+}
+
+export interface FaultRun {
+  about: string
+  /** Prints a table to stdout. The exit code: 0 nothing lost or doubled, 1 something. Throws when it could not be run. */
+  run: (options: FaultOptions) => Promise<number>
+}
