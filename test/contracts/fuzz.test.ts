@@ -322,6 +322,7 @@ function outcome(failing: boolean, serverErrors: string[] = []): Outcome {
     message: 'a\u0000b',
     count: 3,
     status: 200,
+    answer: '{"valid":1}',
     curl: "curl 'x'",
   }
   return {
@@ -368,7 +369,10 @@ describe('report', () => {
     const text = toText(outcome(true))
     expect(text).toMatch(/^getLiveness +5 +5 +0 +anonymous +200 × 5$/m)
     expect(text).toContain('✗ verifyToken as viewer: response_schema_conformance, answered 200 (3 times)')
+    expect(text).toContain('answer: {"valid":1}')
     expect(text).toContain("curl 'x'")
+    // A log that is cut at its beginning still shows what is wrong.
+    expect(text.indexOf('✗ verifyToken')).toBeGreaterThan(text.indexOf('narrowed checks ('))
     expect(text).toContain('No call succeeded: verifyToken\n')
     expect(text).toMatch(/^No role can call with success, .*: receivePaypalWebhook$/m)
     expect(text).toContain('2 operations, 12 calls, 1 failure, 1 narrowed checks, 1 operations not implemented yet')
@@ -407,7 +411,17 @@ describe('proof', () => {
     roles: {},
     statuses: {},
     failures: [
-      { role: 'viewer' as const, operationId, check, title: '', message: '', count: 1, status: 200, curl: null },
+      {
+        role: 'viewer' as const,
+        operationId,
+        check,
+        title: '',
+        message: '',
+        count: 1,
+        status: 200,
+        answer: null,
+        curl: null,
+      },
     ],
   })
 

@@ -77,13 +77,14 @@ export function toText(outcome: Outcome): string {
   const table = toTable([['operation', 'calls', 'successes', 'failures', 'roles', 'statuses'], ...rows])
   const parts = [
     table,
+    ...list('No call succeeded', listUnsuccessful(outcome)),
+    ...list('No role can call with success, since this run has no key that PayPal signs with', outOfReach),
+    describeNarrowed(narrowed),
+    // Last, where somebody who sees only the end of a log finds them.
     ...operations.flatMap((operation) => operation.failures.map(describe)),
     ...(serverErrors.length > 0
       ? [`The platform logged ${serverErrors.length} errors:\n${serverErrors.slice(0, 5).join('\n')}\n`]
       : []),
-    ...list('No call succeeded', listUnsuccessful(outcome)),
-    ...list('No role can call with success, since this run has no key that PayPal signs with', outOfReach),
-    describeNarrowed(narrowed),
     `${operations.length} operations, ${total} calls, ${failures} ${failures === 1 ? 'failure' : 'failures'}, ${narrowed.length} narrowed checks, ${skipped.length} operations not implemented yet, ${(tookMs / 1000).toFixed(1)} s\n`,
   ]
   return parts.join('\n')
@@ -106,11 +107,12 @@ function toTable(rows: readonly (readonly string[])[]): string {
     .join('')
 }
 
-function describe({ operationId, role, check, title, message, count, status, curl }: Failure): string {
+function describe({ operationId, role, check, title, message, count, status, answer, curl }: Failure): string {
   const times = count === 1 ? '' : ` (${count} times)`
-  const answer = status === null ? '' : `, answered ${status}`
+  const answered = status === null ? '' : `, answered ${status}`
+  const body = answer === null ? '' : `\n  answer: ${answer}`
   const command = curl === null ? '' : `\n  ${curl}`
-  return `✗ ${operationId} as ${role}: ${check}${answer}${times}\n  ${title}: ${message.replaceAll('\n', '\n  ')}${command}\n`
+  return `✗ ${operationId} as ${role}: ${check}${answered}${times}\n  ${title}: ${message.replaceAll('\n', '\n  ')}${body}${command}\n`
 }
 
 function describeNarrowed(narrowed: Outcome['narrowed']): string {

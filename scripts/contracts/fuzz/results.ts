@@ -12,6 +12,8 @@ export interface Failure {
   /** Of how many calls failed alike; this is the first of them. */
   count: number
   status: number | null
+  /** The beginning of the body that was answered. */
+  answer: string | null
   curl: string | null
 }
 
@@ -112,6 +114,7 @@ function addScenario(result: RoleResult, recorder: Recorder, idOf: (label: strin
         message,
         count: 1,
         status,
+        answer: toAnswer(interaction),
         curl,
       })
     }
@@ -120,7 +123,17 @@ function addScenario(result: RoleResult, recorder: Recorder, idOf: (label: strin
 
 function addError(entry: OperationResult, role: FuzzRole, { type, message }: { type: string; message: string }): void {
   const { operationId } = entry
-  addFailure(entry, { role, operationId, check: 'error', title: type, message, count: 1, status: null, curl: null })
+  addFailure(entry, {
+    role,
+    operationId,
+    check: 'error',
+    title: type,
+    message,
+    count: 1,
+    status: null,
+    answer: null,
+    curl: null,
+  })
 }
 
 /** One failure for each check, status and kind of fault: the hundredth wrong body says no more than the first. */
@@ -157,6 +170,15 @@ export function mergeRoles(roles: readonly RoleResult[]): OperationResult[] {
     }
   }
   return [...merged.operations.values()].sort((a, b) => (a.operationId < b.operationId ? -1 : 1))
+}
+
+/** A problem and a receipt fit in; a page of a list need not. */
+const MAX_ANSWER = 400
+
+function toAnswer({ response }: Interaction): string | null {
+  if (response?.content === undefined) return null
+  const text = Buffer.from(response.content.$base64, 'base64').toString('utf8')
+  return text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER)} …` : text
 }
 
 const OWN_HEADERS = new Set([

@@ -42,7 +42,13 @@ export async function runRole(options: RoleRunOptions): Promise<RoleRun> {
 
   const lines: string[] = []
   const args = ['--config-file', FILES.config, 'run', FILES.schema, '--no-color']
-  const env = { SCHEMATHESIS_HOOKS: FILES.hooks, SKELDIR_FUZZ_SETTINGS: FILES.settings, PYTHONDONTWRITEBYTECODE: '1' }
+  const env = {
+    SCHEMATHESIS_HOOKS: FILES.hooks,
+    SKELDIR_FUZZ_SETTINGS: FILES.settings,
+    PYTHONDONTWRITEBYTECODE: '1',
+    // Else the order of Python's sets, and with it the cases of one seed, would change from run to run.
+    PYTHONHASHSEED: String(options.seed % 2 ** 32),
+  }
   const running = await runner.start(folder, args, env, (line) => {
     lines.push(line)
     if (lines.length > KEPT_LINES) lines.shift()
