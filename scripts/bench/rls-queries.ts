@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import * as attribution from '../../src/attribution/queries.ts'
+import type { NewDelivery } from '../../src/context.ts'
 import type { RuntimeRole } from '../../src/db/bootstrap.ts'
 import type { Tx } from '../../src/db/tenant.ts'
 import * as events from '../../src/events/queries.ts'
@@ -79,7 +80,7 @@ export function hotQueries(size = SIZE): HotQuery[] {
   ]
 }
 
-function newEvent(tenantId: string): webhooks.NewEvent {
+function newEvent(tenantId: string): Omit<NewDelivery, 'size'> {
   const id = randomUUID()
   return {
     tenantId,

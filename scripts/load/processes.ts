@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { repositoryRoot } from '../../src/cli/local-state.ts'
 import { type Kept, keepRunning, startChild } from '../../src/cli/supervise.ts'
 import type { Environment } from '../../src/config.ts'
-import { findFreePort } from './world.ts'
+import { findFreePort } from '../../src/db/embedded.ts'
 
 /** Milliseconds until what has ended is started again. */
 const RESTART = { first: 50, last: 50, resetAfter: 0 }

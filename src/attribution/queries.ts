@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Tx } from '../db/tenant.ts'
 import type { Credit, CurrencyTotal, Entry, Journey } from './credit.ts'
 import { LOOKBACK_HOURS, type Model } from './models.ts'
@@ -70,6 +70,25 @@ interface InputRow {
   touches: { externalId: string; occurredAt: string; channel: string }[]
 }
 
+/** The keys of some orders: the one that each goes by, and those of its vendors. */
+function membersOf(tenantId: string, orders: 'candidates' | 'theirs'): RawBuilder<unknown> {
+  return sql`
+      select order_key, order_key as member from ${sql.table(orders)}
+      union
+      select g.group_key, g.order_key
+      from order_groups as g
+      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from ${sql.table(orders)})`
+}
+
+/** Of these orders those that have a capture which was not corrected to nothing. */
+function paidOf(tenantId: string, members: 'members' | 'their_members'): RawBuilder<unknown> {
+  return sql`
+        select n.order_key from ${sql.table(members)} as n
+        join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = n.member and l.kind = 'capture'
+        group by n.order_key
+        having sum(l.amount_minor) <> 0`
+}
+
 /**
  * Orders of one UTC day that have a capture, with their ledger entries and their eligible touches. One statement, so
  * that all of it comes from the same snapshot.
@@ -89,21 +108,14 @@ export async function readInputs(tx: Tx, tenantId: string, day: string): Promise
         and f.ordered_at < (${day}::date + 1)::timestamp at time zone 'UTC'
     ),
     members as (
-      select order_key, order_key as member from candidates
-      union
-      select g.group_key, g.order_key
-      from order_groups as g
-      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from candidates)
+      ${membersOf(tenantId, 'candidates')}
     ),
     orders as (
       select m.order_key, array_agg(distinct m.member) as members, min(f.ordered_at) as ordered_at,
              decode(min(encode(f.identity, 'hex')), 'hex') as identity
       from members as m
       join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
-      where m.order_key in (select n.order_key from members as n
-                            join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = n.member and l.kind = 'capture'
-                            group by n.order_key
-                            having sum(l.amount_minor) <> 0)  -- not corrected to nothing
+      where m.order_key in (${paidOf(tenantId, 'members')})
       group by m.order_key
       having min(f.ordered_at) >= ${day}::date::timestamp at time zone 'UTC'
     ),
@@ -115,11 +127,7 @@ export async function readInputs(tx: Tx, tenantId: string, day: string): Promise
         and f.identity in (select o.identity from orders as o where o.identity is not null)
     ),
     their_members as (
-      select order_key, order_key as member from theirs
-      union
-      select g.group_key, g.order_key
-      from order_groups as g
-      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from theirs)
+      ${membersOf(tenantId, 'theirs')}
     ),
     conversions as (  -- the one before has used up the touches until then
       select m.order_key,
@@ -127,10 +135,7 @@ export async function readInputs(tx: Tx, tenantId: string, day: string): Promise
                                           order by min(f.ordered_at), m.order_key collate "C") as previous_at
       from their_members as m
       join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
-      where m.order_key in (select n.order_key from their_members as n
-                            join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = n.member and l.kind = 'capture'
-                            group by n.order_key
-                            having sum(l.amount_minor) <> 0)  -- not corrected to nothing
+      where m.order_key in (${paidOf(tenantId, 'their_members')})
       group by m.order_key
     )
     select statement_timestamp() as "dataCutoff",

@@ -485,7 +485,7 @@ function guard(serverPid: number, ownerPid: number): () => void {
 }
 
 /** Another process may take it before the server does; the caller tries again. */
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as { port: number }

@@ -23,13 +23,10 @@ async function ingestTouchpoints(
       campaign: item.campaign ?? null,
     })),
   )
-  const count = (result: string) => results.filter((item) => item.result === result).length
   return {
     status: 200,
     body: {
-      accepted: count('accepted'),
-      duplicates: count('duplicate'),
-      rejected: count('rejected'),
+      ...tally(results),
       results: results.map(({ eventId, result, code }) => ({ event_id: eventId, result, code })),
     },
   }
@@ -58,14 +55,11 @@ async function collectBrowserTouchpoints(
     },
     { origin, isUnlinked: gpc === '1' || dnt === '1', bytes: rawBody.length },
   )
-  const count = (result: string) => results.filter((item) => item.result === result).length
   return {
     status: 200,
     headers: { 'Access-Control-Allow-Origin': origin as string, Vary: 'Origin' },
     body: {
-      accepted: count('accepted'),
-      duplicates: count('duplicate'),
-      rejected: count('rejected'),
+      ...tally(results),
       results: results.map(({ eventId, result, code }) => ({ event_id: eventId, result, code })),
     },
   }
@@ -90,13 +84,10 @@ async function ingestConversions(
       visitorId: item.visitor_id ?? null,
     })),
   )
-  const count = (result: string) => results.filter((item) => item.result === result).length
   return {
     status: 200,
     body: {
-      accepted: count('accepted'),
-      duplicates: count('duplicate'),
-      rejected: count('rejected'),
+      ...tally(results),
       results: results.map(({ conversionId, result, code }) => ({ conversion_id: conversionId, result, code })),
     },
   }
@@ -105,17 +96,29 @@ async function ingestConversions(
 async function ingestSpend(ctx: TenantContext, { body, query }: Request<'ingestSpend'>): Promise<Reply<'ingestSpend'>> {
   const rows = typeof body === 'string' ? readSpendCsv(body) : body.spend.map(fromWireSpend)
   const results = await storeSpend(ctx, rows, query.time_zone)
-  const count = (result: string) => results.filter((item) => item.result === result).length
   return {
     status: 200,
     body: {
-      accepted: count('accepted'),
-      replaced: count('replaced'),
-      unchanged: count('unchanged'),
-      rejected: count('rejected'),
+      accepted: count(results, 'accepted'),
+      replaced: count(results, 'replaced'),
+      unchanged: count(results, 'unchanged'),
+      rejected: count(results, 'rejected'),
       results: results.map(({ result, code }, index) => ({ row: index + 1, result, code })),
     },
   }
+}
+
+/** Of a batch whose items are stored once for good. */
+function tally(results: readonly { result: string }[]) {
+  return {
+    accepted: count(results, 'accepted'),
+    duplicates: count(results, 'duplicate'),
+    rejected: count(results, 'rejected'),
+  }
+}
+
+function count(results: readonly { result: string }[], of: string): number {
+  return results.filter(({ result }) => result === of).length
 }
 
 type WireSpend = Exclude<Request<'ingestSpend'>['body'], string>['spend'][number]

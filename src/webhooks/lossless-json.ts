@@ -5,6 +5,10 @@ export interface JsonObject {
   [key: string]: JsonValue
 }
 
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 export type JsonFault =
   | 'empty'
   | 'invalid_utf8'

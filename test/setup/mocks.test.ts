@@ -7,21 +7,12 @@ import { banner } from '../../src/cli/banner.ts'
 import { readRunState } from '../../src/cli/local-state.ts'
 import { keepMocks } from '../../src/cli/mocks.ts'
 import type { PlatformOptions } from '../../src/cli/platform.ts'
+import { findFreePort } from '../../src/db/embedded.ts'
 import { identify, isAlive } from '../../src/os-process.ts'
 import { makeFolder, until } from './folder.ts'
 import { makeWorld, ownServer, start, type World } from './world.ts'
 
 const supervisedUrl = new URL('../../src/cli/supervised.ts', import.meta.url).href
-
-/** A port that nobody has at this moment. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
 
 /** What `mocks/main.ts` shows of itself to a supervisor; `script` runs in its place. */
 async function standIn(world: World, script: string): Promise<Extract<PlatformOptions['mocks'], object>> {
@@ -34,7 +25,7 @@ async function standIn(world: World, script: string): Promise<Extract<PlatformOp
      const note = { args: process.argv.slice(2), env: process.env }
      writeFileSync(${JSON.stringify(join(world.folder, 'mocks.json'))}, JSON.stringify(note))`,
   )
-  return { command: [join(world.folder, 'mocks.mjs')], gatewayPort: await freePort() }
+  return { command: [join(world.folder, 'mocks.mjs')], gatewayPort: await findFreePort() }
 }
 
 /** What the process was started with; it says so when its script has run. */
@@ -156,7 +147,7 @@ test('an installation without development packages has none, and says so', async
 
 test('the real ones say where they answer in words that are understood', async () => {
   const world = makeWorld(ownServer)
-  const gatewayPort = await freePort()
+  const gatewayPort = await findFreePort()
   const platform = await start(world, { mocks: { command: ['mocks/main.ts', '--ports', 'free'], gatewayPort } })
   const url = await until('they answer', () => platform.mocks?.url, 80_000)
   const answer = await fetch(`${url}/api/tenant`, { headers: { authorization: 'Bearer any' } })

@@ -1,5 +1,5 @@
 import type { Vendor } from '../../context.ts'
-import type { JsonObject, JsonValue } from '../../webhooks/lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../../webhooks/lossless-json.ts'
 import { readClickIds } from './click-ids.ts'
 import { hostOf } from './referrer.ts'
 import { readUtm } from './utm.ts'
@@ -128,10 +128,6 @@ function timeOf(value: JsonValue | undefined): Date | null {
 
 function textOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function attributionField(key: string): string | null {

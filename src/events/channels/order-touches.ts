@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Vendor } from '../../context.ts'
-import type { JsonObject, JsonValue } from '../../webhooks/lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../../webhooks/lossless-json.ts'
 import { looksPersonal } from '../../webhooks/personal-data.ts'
 import type { IdentityTier, Touch } from '../touchpoints.ts'
 import { type ChannelRules, classify } from './classify.ts'
@@ -163,8 +163,4 @@ export function toPublicPath(path: string): string | null {
 
 function textOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -6,19 +6,6 @@ import type { Tx } from '../../db/tenant.ts'
 import type { JsonObject } from '../lossless-json.ts'
 import { ordersOfPayload } from '../normalize/named-orders.ts'
 
-export interface NewEvent {
-  tenantId: string
-  vendor: Vendor
-  externalId: string
-  endpointId: string
-  topic: string
-  bodySha256: Buffer
-  payload: JsonObject
-  isTest: boolean
-  isHandled: boolean
-  correlationId: string
-}
-
 export interface Receipt {
   result: 'accepted' | 'duplicate' | 'ignored' | 'dead'
   receiptId: string
@@ -60,7 +47,7 @@ export async function insertDeliveries(database: Database, deliveries: readonly 
 }
 
 /** Stores a delivery and its job, or says that it is known: one statement (migration 0012). */
-export async function ingestEvent(tx: Tx, event: NewEvent): Promise<Receipt> {
+export async function ingestEvent(tx: Tx, event: Omit<NewDelivery, 'size'>): Promise<Receipt> {
   const { rows } = await sql<Receipt>`
     select result, receipt_id as "receiptId"
     from internal.ingest_webhook_event(

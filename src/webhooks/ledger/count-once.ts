@@ -1,4 +1,5 @@
 import type { EntryKind } from './settle.ts'
+import { compare } from './statement.ts'
 
 /** An entry with all that corrects it, of one of the keys of an order. */
 export interface GroupEntry {
@@ -122,7 +123,7 @@ function capturesUnderTwoNames(entries: readonly GroupEntry[], links: readonly L
   )
   return [...payments.values()].flatMap((captures) => {
     const [, ...others] = captures.toSorted(
-      (a, b) => descending(a.amountMinor, b.amountMinor) || compare(a.entryKey, b.entryKey),
+      (a, b) => compare(b.amountMinor, a.amountMinor) || compare(a.entryKey, b.entryKey),
     )
     return others.map(({ entryKey }) => entryKey)
   })
@@ -149,7 +150,7 @@ function strongest(entries: readonly GroupEntry[]): string | undefined {
   )
   const isComparable = isOneCurrency(entries)
   const [first] = sums.toSorted(
-    ([a, aSum], [b, bSum]) => (isComparable ? descending(aSum, bSum) : 0) || rankOf(b) - rankOf(a),
+    ([a, aSum], [b, bSum]) => (isComparable ? compare(bSum, aSum) : 0) || rankOf(b) - rankOf(a),
   )
   return first?.[0]
 }
@@ -167,7 +168,7 @@ function sizeOf({ amountMinor }: GroupEntry): bigint {
 }
 
 function bySize(a: GroupEntry, b: GroupEntry): number {
-  return descending(sizeOf(a), sizeOf(b)) || compare(a.entryKey, b.entryKey)
+  return compare(sizeOf(b), sizeOf(a)) || compare(a.entryKey, b.entryKey)
 }
 
 function vendorOf(orderKey: string): string {
@@ -176,12 +177,4 @@ function vendorOf(orderKey: string): string {
 
 function rankOf(vendor: string): number {
   return VENDORS.indexOf(vendor)
-}
-
-function descending(a: bigint, b: bigint): number {
-  return a < b ? 1 : a > b ? -1 : 0
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,25 +1,9 @@
-import type { CanonicalType } from '../normalize/canonical-event.ts'
+import type { CanonicalEvent } from '../normalize/canonical-event.ts'
 
 /** What one delivery says of a movement of money, or of a list of them. */
-export interface Statement {
+export interface Statement extends Omit<CanonicalEvent, 'entryKey' | 'sameAs' | 'identity'> {
   eventId: string
-  type: CanonicalType
-  orderKey: string
   entryKey: string
-  disputeKey: string | null
-  outcome: 'won' | 'lost' | null
-  /** The list that it is about, such as the refunds of a charge, and what it says of it; both null where it is about none. */
-  listKey: string | null
-  list: 'item' | 'whole' | 'sum' | 'claim' | null
-  /** Minor units, not below 0; of a dispute's end null where it says none. */
-  amountMinor: bigint | null
-  /** False: it moved no money, or does so no longer. */
-  counts: boolean
-  currency: string | null
-  occurredAt: Date
-  /** Null where the vendor's stamps order nothing. */
-  versionAt: Date | null
-  prevails: boolean
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Vendor } from '../../context.ts'
-import type { JsonObject } from '../lossless-json.ts'
+import { isObject, type JsonObject } from '../lossless-json.ts'
 import { applyFieldMap, type MappedEvent } from './apply.ts'
 import { about } from './dead-delivery.ts'
 import { fieldMaps } from './field-map.ts'
@@ -27,7 +27,7 @@ export interface CanonicalEvent {
   /** The list of movements that it is about, such as the refunds of an order, and what it says of it. */
   listKey: string | null
   list: 'item' | 'whole' | 'sum' | 'claim' | null
-  /** 0 to 2^53 − 1 minor units, whatever the direction. */
+  /** 0 to 2^53 − 1 minor units, whatever the direction; of a dispute's end null where it says none. */
   amountMinor: bigint | null
   /** False: what it is about moved no money, or does so no longer; it takes back what another event says. */
   counts: boolean
@@ -97,8 +97,4 @@ function toEvent(mapped: MappedEvent, isOrdered: boolean): CanonicalEvent {
 
 function isText(entry: [string, unknown]): entry is [string, string] {
   return typeof entry[1] === 'string'
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

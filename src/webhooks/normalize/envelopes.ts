@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Vendor } from '../../context.ts'
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 import { namedShop } from '../named-shop.ts'
 import { isPrivacyTopic } from '../privacy/request.ts'
 import { DeadDelivery, schemaFault } from './dead-delivery.ts'
@@ -197,12 +197,11 @@ function wooKey(webhookId: unknown, topic: string, id: JsonValue | undefined, ra
 export const envelopes: Readonly<Record<Vendor, Envelope>> = { stripe, shopify, paypal, woocommerce }
 
 function memberOf(body: unknown, name: string): JsonValue | undefined {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
-  return isObject && Object.hasOwn(body, name) ? (body as JsonObject)[name] : undefined
+  return isObject(body) && Object.hasOwn(body, name) ? body[name] : undefined
 }
 
 function requireObject(body: JsonValue): void {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw wrong(body, '/', 'an object')
+  if (!isObject(body)) throw wrong(body, '/', 'an object')
 }
 
 /** The member when it has the form that it should have; null otherwise. */

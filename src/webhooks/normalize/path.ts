@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 
 /**
  * A place in a vendor's delivery: `header:X-Topic`, or a JSON Pointer with two tokens more than RFC 6901 has. `*` is each
@@ -90,7 +90,7 @@ export function isWhere(item: JsonValue, where: readonly (readonly [key: string,
 }
 
 function memberOf(item: JsonValue, key: string): string | undefined {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) return undefined
+  if (!isObject(item)) return undefined
   const value = Object.hasOwn(item, key) ? item[key] : undefined
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)

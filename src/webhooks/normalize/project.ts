@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 import { looksPersonal } from '../personal-data.ts'
 import type { Keeping } from './field-map.ts'
 import { isWhere, parsePath, storedName, type Token } from './path.ts'
@@ -167,7 +167,3 @@ function keep(
 }
 
 const NUMBERS: ReadonlySet<Keeping> = new Set(['id', 'amount', 'time'])
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,6 +1,6 @@
 import type { Vendor } from '../../context.ts'
 import { keepAttribution } from '../../events/channels/order-touches.ts'
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 import { findPersonalData, withoutPersonalTexts } from '../personal-data.ts'
 import { isPrivacyTopic, keepPrivacyRequest } from '../privacy/request.ts'
 import { applyFieldMap, isTestDelivery } from './apply.ts'
@@ -52,10 +52,6 @@ function requireReadable(
 ): void {
   applyFieldMap(vendor, topic, isObject(body) ? body : {}, headers)
   eventsOf(vendor, topic, payload)
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function toPayload(

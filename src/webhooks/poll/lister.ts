@@ -1,6 +1,6 @@
 import type { Vendor } from '../../context.ts'
 import type { OutboundAnswer } from '../../outbound.ts'
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 
 /** How the id begins of what a poll brought; no vendor has such ids. */
 export const POLLED = 'poll:'
@@ -69,10 +69,6 @@ export function listIn(body: JsonValue, name: string): JsonObject[] {
   if (!Array.isArray(list) || !list.every(isObject))
     throw new PollError('bad_answer', `the answer has no list "${name}"`)
   return list
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

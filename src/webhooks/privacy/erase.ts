@@ -4,7 +4,7 @@ import { DecryptionError, openDeadBody, type TenantKey, unwrapTenantKey } from '
 import { listTenantKeys } from '../../tenants/queries.ts'
 import { retentionPool } from '../../tenants/retention/service.ts'
 import { unpackBody } from '../ingest/kept-body.ts'
-import { JsonError, type JsonObject, parseJson } from '../lossless-json.ts'
+import { isObject, JsonError, type JsonObject, parseJson } from '../lossless-json.ts'
 import { ordersNamedIn, ordersOfPayload } from '../normalize/named-orders.ts'
 import {
   type Act,
@@ -113,8 +113,7 @@ function ordersOfBody({
 }): string[] {
   try {
     const body = parseJson(rawBody)
-    const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
-    if (isObject && topic !== null) return ordersNamedIn({ vendor, topic, body, shop })
+    if (isObject(body) && topic !== null) return ordersNamedIn({ vendor, topic, body, shop })
   } catch (error) {
     if (!(error instanceof JsonError)) throw error
   }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../lossless-json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../lossless-json.ts'
 import { schemaFault } from '../normalize/dead-delivery.ts'
 
 /**
@@ -55,10 +55,6 @@ function toOrderId(value: JsonValue): string {
 function toId(value: JsonValue | undefined): string | null {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
   return ORDER_ID.test(text) ? text : null
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function otherKind() {

@@ -1,4 +1,5 @@
-import { basicAuth, isObject, listIn, PollError, pathOn, type VendorLister } from '../lister.ts'
+import { isObject } from '../../lossless-json.ts'
+import { basicAuth, listIn, PollError, pathOn, type VendorLister } from '../lister.ts'
 
 const PAGE = 50
 /** Its links name whichever of these; which one is asked stays our choice. */

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../lossless-json.ts'
-import { isObject, type ListedDelivery, listIn, pathOn, type VendorLister } from '../lister.ts'
+import { isObject, type JsonObject } from '../../lossless-json.ts'
+import { type ListedDelivery, listIn, pathOn, type VendorLister } from '../lister.ts'
 
 /** Some 600 values each; the parser takes 100,000 in one answer. */
 const PAGE = 50

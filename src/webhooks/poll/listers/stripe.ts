@@ -1,5 +1,6 @@
+import { isObject } from '../../lossless-json.ts'
 import { fieldMaps } from '../../normalize/field-map.ts'
-import { isObject, listIn, PollError, type VendorLister } from '../lister.ts'
+import { listIn, PollError, type VendorLister } from '../lister.ts'
 
 const PAGE = 100
 

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../lossless-json.ts'
-import { basicAuth, isObject, PollError, type VendorLister } from '../lister.ts'
+import { isObject, type JsonObject } from '../../lossless-json.ts'
+import { basicAuth, PollError, type VendorLister } from '../lister.ts'
 
 const PAGE = 50
 
