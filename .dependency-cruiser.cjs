@@ -2,7 +2,8 @@
  * The directions of STYLE B.3. `npm run check` runs them through scripts/check-architecture.ts, which also fails when
  * fewer files were seen than there are: under a compiler that it cannot use, dependency-cruiser sees none and is content.
  */
-const FEATURES = 'auth|tenants|webhooks|events|attribution|revenue|reconciliation|export|platforms|llm|health|errors'
+const FEATURES =
+  'auth|tenants|webhooks|events|attribution|revenue|reconciliation|export|platforms|llm|health|errors|metrics|tracing'
 const feature = `^src/(${FEATURES})/`
 const lib = (...names) => `^node_modules/(${names.join('|')})/`
 
@@ -98,6 +99,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/queue/' },
       to: { path: lib('pg-boss') },
+    },
+    {
+      name: 'opentelemetry-only-in-tracing',
+      comment: 'Which is loaded where traces are asked for.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/tracing/' },
+      to: { path: '^node_modules/@opentelemetry/' },
+    },
+    {
+      name: 'tracing-is-loaded-late',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/tracing/' },
+      to: { path: '^src/tracing/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
     },
     {
       name: 'sql-only-in-queries',

@@ -693,7 +693,7 @@ export interface paths {
         put?: never;
         /**
          * Report an error of the browser
-         * @description Stores an error that a page of the console met, for the admins of the caller's tenant. Equal errors of one release are counted and not stored again, so sending a report twice does no harm beyond the count. The query and fragment of `url`, and whatever looks like a secret or an e-mail address in the texts, are dropped before anything is stored; of the `User-Agent` only browser and system remain. Limited to 30 reports a minute for each user. For every role.
+         * @description Stores an error that a page of the console met, for the admins of the caller's tenant. Equal errors of one release are counted and not stored again, so sending a report twice does no harm beyond the count. The query and fragment of `url`, and whatever looks like a secret, an e-mail address or a long number in the texts, are dropped before anything is stored; of the `User-Agent` only browser and system remain. The 500 errors that were seen last are kept. Limited to 30 reports a minute for each user. For every role.
          */
         post: operations["logError"];
         delete?: never;
@@ -1011,7 +1011,7 @@ export interface paths {
         };
         /**
          * How is the service?
-         * @description Measures the parts of the service and sums them up: `healthy`, or `degraded` where requests are answered but a part is slow or away, such as the workers. Where requests cannot be answered it is 503. The measurement is at most one second old. Public.
+         * @description Measures the parts of the service and sums them up: `healthy`, or `degraded` where requests are answered but a part is slow or away, such as the workers. The database is down where a check of readiness fails, and then it is 503; the worker where its probe does not come back; a queue is degraded whose oldest job has waited for more than a minute; the process itself, whose timers fire more than 200 ms late. The measurement is at most one second old. Public.
          */
         get: operations["getHealthStatus"];
         put?: never;
@@ -1031,7 +1031,7 @@ export interface paths {
         };
         /**
          * How is the service, in figures?
-         * @description The status with the figures behind it: database, queues, workers and the requests of the process that answers, over the last minute. All durations are in milliseconds or seconds as their names say; what could not be measured is null. The figures are of the whole service and never of one tenant. For every role.
+         * @description The status with the figures behind it: database, queues, workers and the requests of the process that answers, over the last minute. The requests are all but the probes. Durations are in milliseconds or seconds as their names say; what could not be measured is null. The figures are of the whole service and never of one tenant. Where the database is away for longer than credentials can be checked without it, it is 503. For every role.
          */
         get: operations["getDetailedHealth"];
         put?: never;
@@ -1948,7 +1948,7 @@ export interface paths {
         };
         /**
          * May the process have traffic?
-         * @description Measures what a request needs: that the database answers, that its schema is the one this code expects, that row level security is forced, and that a tenant's context hides other tenants. Durations are in milliseconds. Public.
+         * @description Measures what a request needs: that the database answers and is no read-only one, that the pools have a connection to give, that the schema is the one this code expects, that row level security is forced, that a tenant's context ends with its transaction, and that every grant is there that the code needs. Measured at most once a second, whoever asks. A process is ready with the first measurement that is good; from then on one that says otherwise is repeated within half a second, and two in a row decide, but for a refused connection, which is believed at once. A process that is going down is not ready. Durations are in milliseconds. Public.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -1968,7 +1968,7 @@ export interface paths {
         };
         /**
          * Does a worker answer?
-         * @description Puts a probe job on the queue and waits until a worker process has taken it and answered: a real round trip, in milliseconds. Independent of readiness, since requests are accepted while workers are away. Public.
+         * @description Puts a probe job on the queue and waits until a worker process has taken it and answered: a real round trip, in milliseconds. Those who ask together share one, and wait for at most 850 ms. Its answer is good for a second, and half a second longer where the next one does not come; without a worker one job waits, however often it is asked. Independent of readiness, since requests are accepted while workers are away. Public.
          */
         get: operations["getWorkerHealth"];
         put?: never;
@@ -1988,7 +1988,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description The metrics of the process that answers, in the text format of Prometheus; names begin with `skd_`. No label names a tenant, a user or a request. Queue figures come from the database and keep their last value while it is away. For the scraper that holds the metrics token of the service, which is not the token of a user.
+         * @description The metrics of the process that answers, in the text format of Prometheus, or in OpenMetrics with exemplars where `Accept` likes that better; names begin with `skd_`. No label names a tenant, a user or a request. Queue figures come from the database and keep their last value while it is away. For the scraper that holds the metrics token of the service, which is not the token of a user.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -3022,7 +3022,7 @@ export interface components {
              */
             finished_at: string | null;
             /**
-             * @description It became an event; it was known as an event already; or it is still dead. Null while the replay is at work.
+             * @description It became an event; it was known as an event already; or it is still dead. Null while the replay is at work, and for one that was given up before it came to this event.
              * @enum {string|null}
              */
             outcome: "recovered" | "duplicate" | "still_dead" | null;
@@ -3182,7 +3182,7 @@ export interface components {
             name?: string;
             /**
              * Format: date-time
-             * @description When it happened by the clock of the browser (RFC 3339).
+             * @description When it happened by the clock of the browser (RFC 3339); of a clock that is ahead, or a day behind, that of the server counts.
              */
             occurred_at: string;
             release?: components["schemas"]["ReleaseName"];
@@ -3429,10 +3429,10 @@ export interface components {
          */
         FailedJobStatus: "pending" | "in_progress" | "resolved" | "abandoned";
         /**
-         * @description What went wrong: the job's data, the database, a system of somebody else, the time limit, a worker that died, or a fault in the code.
+         * @description What went wrong: the job's data, the database, a system of somebody else, the time limit, a worker that died, the session of whoever asked for it that was revoked before it began (`rejected`), or a fault in the code.
          * @enum {string}
          */
-        FailureClass: "validation" | "database" | "external" | "timeout" | "worker_lost" | "internal";
+        FailureClass: "validation" | "database" | "external" | "timeout" | "worker_lost" | "rejected" | "internal";
         /** @description What went wrong, without secrets and personal data. */
         FailureMessage: string;
         HealthComponent: {
@@ -4786,18 +4786,21 @@ export interface components {
             pointer: string;
         };
         QueueHealth: {
-            /** @description Jobs at work. */
+            /** @description Jobs of tenants at work. */
             active: number;
             /** @description Jobs that failed for good and wait for somebody. */
             failed: number;
             name: string;
             /** @description How long the oldest of the waiting jobs has waited, in seconds; null where none waits. */
             oldest_ready_age_seconds: number | null;
-            /** @description Jobs that wait for a worker. */
+            /** @description Jobs that wait for a worker and are due; 100,000 stands for that and more. */
             ready: number;
         };
-        /** @description Name of a queue. */
-        QueueName: string;
+        /**
+         * @description The queue of a job: what vendors deliver, credits, texts, long work such as retention and erasure, or small work such as clean-up.
+         * @enum {string}
+         */
+        QueueName: "webhook" | "attribution" | "llm" | "maintenance" | "housekeeping";
         RbacCheck: {
             role: components["schemas"]["Role"];
             /** Format: uuid */
@@ -4814,7 +4817,7 @@ export interface components {
             /** @description Duration of the check in milliseconds. */
             duration_ms: number;
             /** @enum {string} */
-            name: "database" | "schema" | "row_level_security" | "tenant_context";
+            name: "database" | "pool" | "schema" | "row_level_security" | "tenant_context" | "grants";
             /** @constant */
             status: "ok";
         };
@@ -5021,13 +5024,13 @@ export interface components {
         };
         /** @description The requests of the process that answers, over the last minute. */
         RequestFigures: {
-            /** @description Median duration in milliseconds; null without requests. */
+            /** @description Median duration in milliseconds, up to 9 % above the truth; null without requests. */
             duration_p50_ms: number | null;
-            /** @description 99th percentile in milliseconds; null without requests. */
+            /** @description 99th percentile in milliseconds, up to 9 % above the truth; null without requests. */
             duration_p99_ms: number | null;
             /** @description Share of the answers with a status from 500 on; null without requests. */
             error_ratio: number | null;
-            /** @description 99th percentile of how late timers fire, in milliseconds; null before the first measurement. */
+            /** @description 99th percentile of how late timers fired in the last half to whole minute, in milliseconds; null in the first seconds. */
             event_loop_delay_p99_ms: number | null;
             per_minute: number;
         };
@@ -12366,7 +12369,7 @@ export interface operations {
                 };
             };
             406: components["responses"]["NotAcceptable"];
-            /** @description At least one check failed; `errors` has one item for each. */
+            /** @description At least one check failed; `errors` has one item for each, but for those that need a database which does not answer. A process that is going down has the item `/checks/draining`. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -12430,6 +12433,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/openmetrics-text; version=1.0.0": string;
                     "text/plain; version=0.0.4": string;
                 };
             };

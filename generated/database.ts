@@ -56,7 +56,9 @@ export interface AttributionRecomputeJobs {
   model_version: string;
   requested_at: Generated<Timestamp>;
   requested_by: string;
+  run_attempt: number | null;
   run_count: Generated<number>;
+  run_id: string | null;
   status: Generated<string>;
   tenant_id: string;
   window_end: Timestamp;
@@ -100,6 +102,19 @@ export interface AuditLog {
   occurred_at: Generated<Timestamp>;
   target_id: string | null;
   target_kind: string | null;
+  tenant_id: string;
+}
+
+export interface BrowserErrors {
+  client: string | null;
+  error_id: Generated<string>;
+  fingerprint: Buffer;
+  first_seen_at: Timestamp;
+  key_version: number;
+  last_seen_at: Timestamp;
+  occurrences: Generated<bigint>;
+  release: string | null;
+  sealed: Buffer;
   tenant_id: string;
 }
 
@@ -273,6 +288,14 @@ export interface ImportFiles {
   tenant_id: string;
 }
 
+export interface JobEffects {
+  attempt: number;
+  effect: string;
+  entered_at: Generated<Timestamp>;
+  job_id: string;
+  tenant_id: string;
+}
+
 export interface LedgerEntries {
   amount_minor: bigint;
   corrects_entry_key: string | null;
@@ -403,6 +426,16 @@ export interface RevenueDefinitions {
   version: number;
 }
 
+export interface ScheduleRuns {
+  finished_at: Timestamp | null;
+  message: string | null;
+  outcome: Generated<string>;
+  run_id: string;
+  schedule: string;
+  started_at: Generated<Timestamp>;
+  worker_id: string;
+}
+
 export interface SchemaMigrations {
   applied_at: Generated<Timestamp>;
   checksum: string;
@@ -524,6 +557,84 @@ export interface Users {
   user_id: Generated<string>;
 }
 
+export interface ViewAllocationSummary {
+  allocated_minor: bigint;
+  attributed_orders: number;
+  currency: string;
+  day: string;
+  is_balanced: Generated<boolean>;
+  model: string;
+  model_version: string;
+  orders: number;
+  revenue_minor: bigint;
+  run_id: string;
+  tenant_id: string;
+}
+
+export interface ViewChanges {
+  bucket: string;
+  change_id: Generated<bigint>;
+  changed_at: Generated<Timestamp>;
+  tenant_id: string;
+  view: string;
+}
+
+export interface ViewChannelPerformance {
+  channel: string;
+  conversion_micro: bigint;
+  currency: string;
+  day: string;
+  model: string;
+  orders: number;
+  revenue_minor: bigint;
+  tenant_id: string;
+}
+
+export interface ViewDailyRevenue {
+  amount_minor: bigint;
+  currency: string;
+  day: string;
+  entries: number;
+  kind: string;
+  tenant_id: string;
+}
+
+export interface ViewRealtimeRevenue {
+  captured_minor: bigint;
+  currency: string;
+  entries: number;
+  hour: Timestamp;
+  newest_recorded: Timestamp;
+  refunded_minor: bigint;
+  tenant_id: string;
+  vendor: string;
+  verified: number;
+}
+
+export interface ViewReconciliationStatus {
+  endpoint_id: string;
+  found_at: Timestamp | null;
+  is_whole: boolean;
+  listed: bigint;
+  missing: bigint;
+  polled_until: Timestamp | null;
+  recovered: bigint;
+  run_id: string | null;
+  tenant_id: string;
+  unreadable: bigint;
+}
+
+export interface ViewRefreshes {
+  buckets: number;
+  finished_at: Timestamp;
+  message: string | null;
+  outcome: string;
+  started_at: Timestamp;
+  succeeded_at: Timestamp | null;
+  tenants: number;
+  view: string;
+}
+
 export interface WebhookEndpoints {
   created_at: Generated<Timestamp>;
   deleted_at: Timestamp | null;
@@ -564,6 +675,48 @@ export interface WebhookSecrets {
   tenant_id: string;
 }
 
+export interface WorkerFailedJobs {
+  arguments: Json | null;
+  attempts: number;
+  correlation_id: string;
+  enqueued_at: Timestamp;
+  failure_class: string;
+  first_failed_at: Timestamp;
+  is_redacted: boolean;
+  job_id: string;
+  last_failed_at: Timestamp;
+  message: string;
+  note: string | null;
+  queue: string;
+  redrives: Generated<number>;
+  resolved_at: Timestamp | null;
+  resolved_by: string | null;
+  run_id: string;
+  session_id: string | null;
+  status: Generated<string>;
+  task: string;
+  tenant_id: string;
+  traceback: string | null;
+  user_id: string | null;
+}
+
+export interface WorkerHeartbeats {
+  active_jobs: number;
+  last_seen_at: Generated<Timestamp>;
+  started_at: Generated<Timestamp>;
+  worker_id: string;
+}
+
+export interface WorkerJobFailures {
+  attempt: number;
+  failed_at: Generated<Timestamp>;
+  failure_class: string;
+  job_id: string;
+  message: string;
+  tenant_id: string;
+  worker_id: string | null;
+}
+
 export interface WorkerProbes {
   answered_at: Timestamp | null;
   probe_id: Generated<string>;
@@ -578,6 +731,7 @@ export interface DB {
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
   audit_log: AuditLog;
+  browser_errors: BrowserErrors;
   canonical_events: CanonicalEvents;
   channel_rule_versions: ChannelRuleVersions;
   conversions: Conversions;
@@ -593,6 +747,7 @@ export interface DB {
   erased_orders: ErasedOrders;
   idempotency_keys: IdempotencyKeys;
   import_files: ImportFiles;
+  job_effects: JobEffects;
   ledger_entries: LedgerEntries;
   member_invitations: MemberInvitations;
   memberships: Memberships;
@@ -606,6 +761,7 @@ export interface DB {
   refresh_tokens: RefreshTokens;
   retention_runs: RetentionRuns;
   revenue_definitions: RevenueDefinitions;
+  schedule_runs: ScheduleRuns;
   schema_migrations: SchemaMigrations;
   sessions: Sessions;
   spend_versions: SpendVersions;
@@ -618,8 +774,18 @@ export interface DB {
   touchpoints: Touchpoints;
   uncounted_entries: UncountedEntries;
   users: Users;
+  view_allocation_summary: ViewAllocationSummary;
+  view_changes: ViewChanges;
+  view_channel_performance: ViewChannelPerformance;
+  view_daily_revenue: ViewDailyRevenue;
+  view_realtime_revenue: ViewRealtimeRevenue;
+  view_reconciliation_status: ViewReconciliationStatus;
+  view_refreshes: ViewRefreshes;
   webhook_endpoints: WebhookEndpoints;
   webhook_events: WebhookEvents;
   webhook_secrets: WebhookSecrets;
+  worker_failed_jobs: WorkerFailedJobs;
+  worker_heartbeats: WorkerHeartbeats;
+  worker_job_failures: WorkerJobFailures;
   worker_probes: WorkerProbes;
 }

@@ -2191,7 +2191,7 @@ export const operations = {
     sunset: null,
     rateLimitPolicy: 'none',
     stability: 'draft',
-    latencyObjectiveMs: 500,
+    latencyObjectiveMs: 1000,
   },
   getInvestigationStatus: {
     method: 'get',
@@ -2326,7 +2326,7 @@ export const operations = {
     parameters: [],
     replies: {
       200: {
-        mediaTypes: ['text/plain; version=0.0.4'],
+        mediaTypes: ['text/plain; version=0.0.4', 'application/openmetrics-text; version=1.0.0'],
         headers: ['X-Correlation-ID', 'RateLimit', 'RateLimit-Policy'],
       },
       401: {

@@ -166,10 +166,13 @@ create table public.attribution_recompute_jobs (
   requested_by uuid not null,
   requested_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  run_id uuid,
+  run_attempt integer,
   constraint attribution_recompute_jobs_pkey PRIMARY KEY (tenant_id, job_id),
   constraint attribution_recompute_jobs_tenant_id_window_start_window_en_key UNIQUE (tenant_id, window_start, window_end, model_version),
   constraint attribution_recompute_jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint attribution_recompute_jobs_check CHECK ((window_end > window_start)),
+  constraint attribution_recompute_jobs_check1 CHECK (((run_attempt IS NULL) = (run_id IS NULL))),
   constraint attribution_recompute_jobs_run_count_check CHECK ((run_count >= 0)),
   constraint attribution_recompute_jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text])))
 );
@@ -292,6 +295,40 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.audit_log FOR EACH
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.audit_log FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 grant insert on public.audit_log to app_ingest, app_retention, app_worker;
 grant insert, select on public.audit_log to app_rw, app_user;
+
+create table public.browser_errors (
+  tenant_id uuid not null,
+  error_id uuid not null default gen_random_uuid(),
+  fingerprint bytea not null,
+  release text,
+  client text,
+  occurrences bigint not null default 1,
+  first_seen_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  key_version integer not null,
+  sealed bytea not null,
+  constraint browser_errors_pkey PRIMARY KEY (tenant_id, error_id),
+  constraint browser_errors_tenant_id_fingerprint_key UNIQUE (tenant_id, fingerprint),
+  constraint browser_errors_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint browser_errors_check CHECK ((last_seen_at >= first_seen_at)),
+  constraint browser_errors_client_check CHECK (((length(client) >= 1) AND (length(client) <= 100))),
+  constraint browser_errors_fingerprint_check CHECK ((octet_length(fingerprint) = 32)),
+  constraint browser_errors_occurrences_check CHECK ((occurrences >= 1)),
+  constraint browser_errors_release_check CHECK ((release ~ '^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$'::text)),
+  constraint browser_errors_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 131072)))
+);
+alter table public.browser_errors owner to skeldir_owner;
+CREATE INDEX browser_errors_seen_idx ON public.browser_errors USING btree (tenant_id, last_seen_at, error_id);
+alter table public.browser_errors enable row level security;
+alter table public.browser_errors force row level security;
+create policy open_to_runtime on public.browser_errors as permissive for all to app_retention, app_user
+  using (true)
+  with check (true);
+create policy tenant_only on public.browser_errors as restrictive for all to app_retention, app_user
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert (client, fingerprint, first_seen_at, key_version, last_seen_at, release, sealed, tenant_id), select, update (client, first_seen_at, key_version, last_seen_at, occurrences, sealed) on public.browser_errors to app_user;
+grant delete, select (error_id, last_seen_at, tenant_id) on public.browser_errors to app_retention;
 
 create table public.canonical_events (
   tenant_id uuid not null,
@@ -782,6 +819,30 @@ CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.import_files FOR EA
 grant insert, select, update (finished_at, rows_done, started_at, tally) on public.import_files to app_ingest;
 grant select on public.import_files to app_ro, app_user;
 
+create table public.job_effects (
+  tenant_id uuid not null,
+  job_id uuid not null,
+  effect text not null,
+  attempt integer not null,
+  entered_at timestamp with time zone not null default clock_timestamp(),
+  constraint job_effects_pkey PRIMARY KEY (tenant_id, job_id, effect),
+  constraint job_effects_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint job_effects_attempt_check CHECK ((attempt >= 1)),
+  constraint job_effects_effect_check CHECK ((effect ~ '^[a-z][a-z0-9_.-]{0,63}$'::text))
+);
+alter table public.job_effects owner to skeldir_owner;
+CREATE INDEX job_effects_entered_idx ON public.job_effects USING btree (tenant_id, entered_at);
+alter table public.job_effects enable row level security;
+alter table public.job_effects force row level security;
+create policy open_to_runtime on public.job_effects as permissive for all to app_ingest, app_retention, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.job_effects as restrictive for all to app_ingest, app_retention, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert (attempt, effect, job_id, tenant_id), select (effect, entered_at, job_id, tenant_id) on public.job_effects to app_retention;
+grant insert, select on public.job_effects to app_ingest, app_worker;
+
 create table public.ledger_entries (
   tenant_id uuid not null,
   entry_key text not null,
@@ -828,7 +889,8 @@ create policy tenant_only on public.ledger_entries as restrictive for all to app
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
-grant insert, select (amount_minor, corrects_entry_key, currency, entry_key, kind, order_key, reverses_entry_key, source, tenant_id, vendor) on public.ledger_entries to app_ingest;
+CREATE TRIGGER view_changes AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_ledger_entries();
+grant insert, select (amount_minor, corrects_entry_key, currency, entry_key, kind, occurred_at, order_key, reverses_entry_key, source, tenant_id, vendor) on public.ledger_entries to app_ingest;
 grant select on public.ledger_entries to app_retention, app_ro, app_user, app_worker;
 
 create table public.member_invitations (
@@ -992,14 +1054,15 @@ create table public.poll_cursors (
 alter table public.poll_cursors owner to skeldir_owner;
 alter table public.poll_cursors enable row level security;
 alter table public.poll_cursors force row level security;
-create policy open_to_runtime on public.poll_cursors as permissive for all to app_ingest, app_ro, app_user
+create policy open_to_runtime on public.poll_cursors as permissive for all to app_ingest, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.poll_cursors as restrictive for all to app_ingest, app_ro, app_user
+create policy tenant_only on public.poll_cursors as restrictive for all to app_ingest, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER view_changes AFTER INSERT OR UPDATE ON public.poll_cursors FOR EACH ROW EXECUTE FUNCTION internal.note_poll();
 grant insert, select, update (polled_until, updated_at) on public.poll_cursors to app_ingest;
-grant select on public.poll_cursors to app_ro, app_user;
+grant select on public.poll_cursors to app_ro, app_user, app_worker;
 
 create table public.poll_findings (
   tenant_id uuid not null,
@@ -1030,17 +1093,18 @@ create table public.poll_findings (
 alter table public.poll_findings owner to skeldir_owner;
 alter table public.poll_findings enable row level security;
 alter table public.poll_findings force row level security;
-create policy open_to_runtime on public.poll_findings as permissive for all to app_ingest, app_ro, app_user
+create policy open_to_runtime on public.poll_findings as permissive for all to app_ingest, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.poll_findings as restrictive for all to app_ingest, app_ro, app_user
+create policy tenant_only on public.poll_findings as restrictive for all to app_ingest, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.poll_findings FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.poll_findings FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.poll_findings FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+CREATE TRIGGER view_changes AFTER INSERT ON public.poll_findings FOR EACH ROW EXECUTE FUNCTION internal.note_poll();
 grant insert, select on public.poll_findings to app_ingest;
-grant select on public.poll_findings to app_ro, app_user;
+grant select on public.poll_findings to app_ro, app_user, app_worker;
 
 create table public.published_runs (
   tenant_id uuid not null,
@@ -1061,6 +1125,7 @@ create policy open_to_runtime on public.published_runs as permissive for all to 
 create policy tenant_only on public.published_runs as restrictive for all to app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER view_changes AFTER INSERT OR UPDATE ON public.published_runs FOR EACH ROW EXECUTE FUNCTION internal.note_published_run();
 grant insert, select, update on public.published_runs to app_worker;
 grant select on public.published_runs to app_ro, app_user;
 
@@ -1171,6 +1236,33 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.revenue_definitions
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.revenue_definitions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 grant insert, select on public.revenue_definitions to app_rw, app_user;
 grant select on public.revenue_definitions to app_ro, app_worker;
+
+create table public.schedule_runs (
+  run_id uuid not null,
+  schedule text not null,
+  started_at timestamp with time zone not null default clock_timestamp(),
+  finished_at timestamp with time zone,
+  outcome text not null default 'running'::text,
+  message text,
+  worker_id text not null,
+  constraint schedule_runs_pkey PRIMARY KEY (run_id),
+  constraint schedule_runs_check CHECK (((finished_at IS NULL) = (outcome = 'running'::text))),
+  constraint schedule_runs_message_check CHECK (((length(message) >= 1) AND (length(message) <= 500))),
+  constraint schedule_runs_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text]))),
+  constraint schedule_runs_schedule_check CHECK ((schedule ~ '^[a-z][a-z0-9_.-]{0,63}$'::text)),
+  constraint schedule_runs_worker_id_check CHECK (((length(worker_id) >= 1) AND (length(worker_id) <= 128)))
+);
+alter table public.schedule_runs owner to skeldir_owner;
+CREATE INDEX schedule_runs_started_idx ON public.schedule_runs USING btree (schedule, started_at DESC);
+alter table public.schedule_runs enable row level security;
+alter table public.schedule_runs force row level security;
+create policy run on public.schedule_runs as permissive for all to app_worker
+  using (true)
+  with check (true);
+create policy watch on public.schedule_runs as permissive for select to app_user
+  using (true);
+grant delete, insert (run_id, schedule, worker_id), select, update (finished_at, message, outcome, started_at, worker_id) on public.schedule_runs to app_worker;
+grant select on public.schedule_runs to app_user;
 
 create table public.schema_migrations (
   name text not null,
@@ -1411,6 +1503,8 @@ create table public.token_cutoffs (
 alter table public.token_cutoffs owner to skeldir_owner;
 alter table public.token_cutoffs enable row level security;
 alter table public.token_cutoffs force row level security;
+create policy lookup_by_control on public.token_cutoffs as permissive for select to skeldir_control
+  using (true);
 create policy open_to_runtime on public.token_cutoffs as permissive for all to app_retention, app_rw, app_user
   using (true)
   with check (true);
@@ -1419,6 +1513,7 @@ create policy tenant_only on public.token_cutoffs as restrictive for all to app_
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, select (tenant_id) on public.token_cutoffs to app_retention;
 grant insert, select, update (not_before, set_at) on public.token_cutoffs to app_rw, app_user;
+grant select on public.token_cutoffs to skeldir_control;
 
 create table public.touchpoints (
   tenant_id uuid not null,
@@ -1501,6 +1596,8 @@ create policy open_to_runtime on public.uncounted_entries as permissive for all 
 create policy tenant_only on public.uncounted_entries as restrictive for all to app_ingest, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER view_changes_delete AFTER DELETE ON public.uncounted_entries REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_entries();
+CREATE TRIGGER view_changes_insert AFTER INSERT ON public.uncounted_entries REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_entries();
 grant delete, insert, select, update (group_key) on public.uncounted_entries to app_ingest;
 grant select on public.uncounted_entries to app_ro, app_user, app_worker;
 
@@ -1537,6 +1634,201 @@ CREATE TRIGGER revoke_tokens AFTER DELETE OR UPDATE OF status ON public.users FO
 grant delete, select, update (password_hash) on public.users to skeldir_control;
 grant insert (email, password_hash, user_id) on public.users to app_user;
 grant insert, select, update (password_hash, status) on public.users to app_rw;
+
+create table public.view_allocation_summary (
+  tenant_id uuid not null,
+  day date not null,
+  model text not null,
+  currency text not null,
+  run_id uuid not null,
+  model_version text not null,
+  orders integer not null,
+  attributed_orders integer not null,
+  revenue_minor bigint not null,
+  allocated_minor bigint not null,
+  is_balanced boolean not null generated always as ((allocated_minor = revenue_minor)) stored,
+  constraint view_allocation_summary_pkey PRIMARY KEY (tenant_id, day, model, currency),
+  constraint view_allocation_summary_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint view_allocation_summary_check CHECK (((attributed_orders >= 0) AND (attributed_orders <= orders))),
+  constraint view_allocation_summary_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint view_allocation_summary_orders_check CHECK ((orders >= 0))
+);
+alter table public.view_allocation_summary owner to skeldir_owner;
+alter table public.view_allocation_summary enable row level security;
+alter table public.view_allocation_summary force row level security;
+create policy open_to_runtime on public.view_allocation_summary as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_allocation_summary as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.view_allocation_summary to app_worker;
+grant select on public.view_allocation_summary to app_ro, app_user;
+
+create table public.view_changes (
+  tenant_id uuid not null,
+  view text not null,
+  bucket text not null,
+  change_id bigint not null generated always as identity,
+  changed_at timestamp with time zone not null default clock_timestamp(),
+  constraint view_changes_pkey PRIMARY KEY (tenant_id, view, bucket, change_id),
+  constraint view_changes_bucket_check CHECK (((length(bucket) >= 1) AND (length(bucket) <= 40))),
+  constraint view_changes_view_check CHECK ((view = ANY (ARRAY['allocation_summary'::text, 'channel_performance'::text, 'daily_revenue'::text, 'realtime_revenue'::text, 'reconciliation_status'::text])))
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+alter table public.view_changes owner to skeldir_owner;
+CREATE INDEX view_changes_age_idx ON public.view_changes USING btree (view, changed_at);
+alter table public.view_changes enable row level security;
+alter table public.view_changes force row level security;
+create policy lookup_by_control on public.view_changes as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.view_changes as permissive for all to app_ingest, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_changes as restrictive for all to app_ingest, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert (bucket, tenant_id, view), select on public.view_changes to app_worker;
+grant insert (bucket, tenant_id, view) on public.view_changes to app_ingest;
+grant select on public.view_changes to skeldir_control;
+
+create table public.view_channel_performance (
+  tenant_id uuid not null,
+  day date not null,
+  model text not null,
+  channel text not null,
+  currency text not null,
+  orders integer not null,
+  conversion_micro bigint not null,
+  revenue_minor bigint not null,
+  constraint view_channel_performance_pkey PRIMARY KEY (tenant_id, day, model, channel, currency),
+  constraint view_channel_performance_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint view_channel_performance_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint view_channel_performance_orders_check CHECK ((orders >= 0))
+);
+alter table public.view_channel_performance owner to skeldir_owner;
+alter table public.view_channel_performance enable row level security;
+alter table public.view_channel_performance force row level security;
+create policy open_to_runtime on public.view_channel_performance as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_channel_performance as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.view_channel_performance to app_worker;
+grant select on public.view_channel_performance to app_ro, app_user;
+
+create table public.view_daily_revenue (
+  tenant_id uuid not null,
+  day date not null,
+  currency text not null,
+  kind text not null,
+  amount_minor bigint not null,
+  entries integer not null,
+  constraint view_daily_revenue_pkey PRIMARY KEY (tenant_id, day, currency, kind),
+  constraint view_daily_revenue_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint view_daily_revenue_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint view_daily_revenue_entries_check CHECK ((entries >= 0)),
+  constraint view_daily_revenue_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text])))
+);
+alter table public.view_daily_revenue owner to skeldir_owner;
+alter table public.view_daily_revenue enable row level security;
+alter table public.view_daily_revenue force row level security;
+create policy open_to_runtime on public.view_daily_revenue as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_daily_revenue as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.view_daily_revenue to app_worker;
+grant select on public.view_daily_revenue to app_ro, app_user;
+
+create table public.view_realtime_revenue (
+  tenant_id uuid not null,
+  hour timestamp with time zone not null,
+  currency text not null,
+  vendor text not null,
+  captured_minor bigint not null,
+  refunded_minor bigint not null,
+  entries integer not null,
+  verified integer not null,
+  newest_recorded timestamp with time zone not null,
+  constraint view_realtime_revenue_pkey PRIMARY KEY (tenant_id, hour, currency, vendor),
+  constraint view_realtime_revenue_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint view_realtime_revenue_check CHECK (((verified >= 0) AND (verified <= entries))),
+  constraint view_realtime_revenue_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint view_realtime_revenue_entries_check CHECK ((entries >= 0))
+);
+alter table public.view_realtime_revenue owner to skeldir_owner;
+alter table public.view_realtime_revenue enable row level security;
+alter table public.view_realtime_revenue force row level security;
+create policy open_to_runtime on public.view_realtime_revenue as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_realtime_revenue as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.view_realtime_revenue to app_worker;
+grant select on public.view_realtime_revenue to app_ro, app_user;
+
+create table public.view_reconciliation_status (
+  tenant_id uuid not null,
+  endpoint_id uuid not null,
+  polled_until timestamp with time zone,
+  run_id uuid,
+  found_at timestamp with time zone,
+  listed bigint not null,
+  missing bigint not null,
+  recovered bigint not null,
+  unreadable bigint not null,
+  is_whole boolean not null,
+  constraint view_reconciliation_status_pkey PRIMARY KEY (tenant_id, endpoint_id),
+  constraint view_reconciliation_status_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint view_reconciliation_status_check CHECK (((found_at IS NULL) = (run_id IS NULL))),
+  constraint view_reconciliation_status_check1 CHECK (((missing >= 0) AND (missing <= listed))),
+  constraint view_reconciliation_status_check2 CHECK (((recovered >= 0) AND (recovered <= missing))),
+  constraint view_reconciliation_status_listed_check CHECK ((listed >= 0)),
+  constraint view_reconciliation_status_unreadable_check CHECK ((unreadable >= 0))
+);
+alter table public.view_reconciliation_status owner to skeldir_owner;
+alter table public.view_reconciliation_status enable row level security;
+alter table public.view_reconciliation_status force row level security;
+create policy open_to_runtime on public.view_reconciliation_status as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.view_reconciliation_status as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select on public.view_reconciliation_status to app_worker;
+grant select on public.view_reconciliation_status to app_ro, app_user;
+
+create table public.view_refreshes (
+  view text not null,
+  outcome text not null,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone not null,
+  succeeded_at timestamp with time zone,
+  tenants integer not null,
+  buckets integer not null,
+  message text,
+  constraint view_refreshes_pkey PRIMARY KEY (view),
+  constraint view_refreshes_buckets_check CHECK ((buckets >= 0)),
+  constraint view_refreshes_check CHECK ((finished_at >= started_at)),
+  constraint view_refreshes_check1 CHECK (((outcome = 'failure'::text) = (message IS NOT NULL))),
+  constraint view_refreshes_message_check CHECK (((length(message) >= 1) AND (length(message) <= 500))),
+  constraint view_refreshes_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'failure'::text]))),
+  constraint view_refreshes_tenants_check CHECK ((tenants >= 0)),
+  constraint view_refreshes_view_check CHECK ((view = ANY (ARRAY['allocation_summary'::text, 'channel_performance'::text, 'daily_revenue'::text, 'realtime_revenue'::text, 'reconciliation_status'::text])))
+);
+alter table public.view_refreshes owner to skeldir_owner;
+alter table public.view_refreshes enable row level security;
+alter table public.view_refreshes force row level security;
+create policy run on public.view_refreshes as permissive for all to app_worker
+  using (true)
+  with check (true);
+create policy watch on public.view_refreshes as permissive for select to app_user
+  using (true);
+grant insert, select, update (buckets, finished_at, message, outcome, started_at, succeeded_at, tenants) on public.view_refreshes to app_worker;
+grant select on public.view_refreshes to app_user;
 
 create table public.webhook_endpoints (
   tenant_id uuid not null,
@@ -1649,6 +1941,113 @@ grant delete, insert, select (created_at, endpoint_id, key_version, not_after, s
 grant delete, select (endpoint_id, not_after, secret_id, tenant_id) on public.webhook_secrets to app_retention;
 grant insert, select (created_at, endpoint_id, key_version, not_after, sealed, secret_id, tenant_id), update (key_version, sealed) on public.webhook_secrets to app_rw;
 grant select on public.webhook_secrets to skeldir_control;
+
+create table public.worker_failed_jobs (
+  tenant_id uuid not null,
+  job_id uuid not null,
+  run_id uuid not null,
+  queue text not null,
+  task text not null,
+  status text not null default 'pending'::text,
+  failure_class text not null,
+  message text not null,
+  traceback text,
+  arguments jsonb,
+  is_redacted boolean not null,
+  user_id uuid,
+  session_id uuid,
+  correlation_id uuid not null,
+  attempts integer not null,
+  redrives integer not null default 0,
+  enqueued_at timestamp with time zone not null,
+  first_failed_at timestamp with time zone not null,
+  last_failed_at timestamp with time zone not null,
+  resolved_at timestamp with time zone,
+  resolved_by uuid,
+  note text,
+  constraint worker_failed_jobs_pkey PRIMARY KEY (tenant_id, job_id),
+  constraint worker_failed_jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint worker_failed_jobs_arguments_check CHECK ((length((arguments)::text) <= 16384)),
+  constraint worker_failed_jobs_attempts_check CHECK ((attempts >= 1)),
+  constraint worker_failed_jobs_check CHECK (((session_id IS NULL) = (user_id IS NULL))),
+  constraint worker_failed_jobs_check1 CHECK ((last_failed_at >= first_failed_at)),
+  constraint worker_failed_jobs_check2 CHECK (((resolved_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'in_progress'::text])))),
+  constraint worker_failed_jobs_check3 CHECK (((resolved_at IS NOT NULL) OR ((resolved_by IS NULL) AND (note IS NULL)))),
+  constraint worker_failed_jobs_failure_class_check CHECK ((failure_class = ANY (ARRAY['validation'::text, 'database'::text, 'external'::text, 'timeout'::text, 'worker_lost'::text, 'rejected'::text, 'internal'::text]))),
+  constraint worker_failed_jobs_message_check CHECK (((length(message) >= 1) AND (length(message) <= 500))),
+  constraint worker_failed_jobs_note_check CHECK (((length(note) >= 1) AND (length(note) <= 500))),
+  constraint worker_failed_jobs_queue_check CHECK ((queue ~ '^[a-z][a-z0-9_.-]{0,63}$'::text)),
+  constraint worker_failed_jobs_redrives_check CHECK ((redrives >= 0)),
+  constraint worker_failed_jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'resolved'::text, 'abandoned'::text]))),
+  constraint worker_failed_jobs_task_check CHECK ((task ~ '^[a-z][a-z0-9_.-]{0,63}$'::text)),
+  constraint worker_failed_jobs_traceback_check CHECK (((length(traceback) >= 1) AND (length(traceback) <= 4000)))
+);
+alter table public.worker_failed_jobs owner to skeldir_owner;
+CREATE INDEX worker_failed_jobs_failed_idx ON public.worker_failed_jobs USING btree (tenant_id, last_failed_at DESC, job_id DESC);
+CREATE INDEX worker_failed_jobs_pending_idx ON public.worker_failed_jobs USING btree (queue) WHERE (status = 'pending'::text);
+alter table public.worker_failed_jobs enable row level security;
+alter table public.worker_failed_jobs force row level security;
+create policy lookup_by_control on public.worker_failed_jobs as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.worker_failed_jobs as permissive for all to app_retention, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.worker_failed_jobs as restrictive for all to app_retention, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, select (job_id, last_failed_at, status, task, tenant_id) on public.worker_failed_jobs to app_retention;
+grant insert, select, update (attempts, failure_class, last_failed_at, message, note, resolved_at, run_id, status, traceback) on public.worker_failed_jobs to app_worker;
+grant select on public.worker_failed_jobs to skeldir_control;
+grant select, update (note, redrives, resolved_at, resolved_by, status) on public.worker_failed_jobs to app_user;
+
+create table public.worker_heartbeats (
+  worker_id text not null,
+  active_jobs integer not null,
+  started_at timestamp with time zone not null default clock_timestamp(),
+  last_seen_at timestamp with time zone not null default clock_timestamp(),
+  constraint worker_heartbeats_pkey PRIMARY KEY (worker_id),
+  constraint worker_heartbeats_active_jobs_check CHECK (((active_jobs >= 0) AND (active_jobs <= 100000))),
+  constraint worker_heartbeats_worker_id_check CHECK (((length(worker_id) >= 1) AND (length(worker_id) <= 128)))
+) with (fillfactor=50);
+alter table public.worker_heartbeats owner to skeldir_owner;
+alter table public.worker_heartbeats enable row level security;
+alter table public.worker_heartbeats force row level security;
+create policy beat on public.worker_heartbeats as permissive for all to app_worker
+  using (true)
+  with check (true);
+create policy watch on public.worker_heartbeats as permissive for select to app_user
+  using (true);
+grant delete, insert (active_jobs, worker_id), select, update (active_jobs, last_seen_at) on public.worker_heartbeats to app_worker;
+grant select on public.worker_heartbeats to app_user;
+
+create table public.worker_job_failures (
+  tenant_id uuid not null,
+  job_id uuid not null,
+  attempt integer not null,
+  failure_class text not null,
+  message text not null,
+  worker_id text,
+  failed_at timestamp with time zone not null default clock_timestamp(),
+  constraint worker_job_failures_pkey PRIMARY KEY (tenant_id, job_id, attempt),
+  constraint worker_job_failures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint worker_job_failures_attempt_check CHECK ((attempt >= 1)),
+  constraint worker_job_failures_failure_class_check CHECK ((failure_class = ANY (ARRAY['validation'::text, 'database'::text, 'external'::text, 'timeout'::text, 'worker_lost'::text, 'rejected'::text, 'internal'::text]))),
+  constraint worker_job_failures_message_check CHECK (((length(message) >= 1) AND (length(message) <= 500))),
+  constraint worker_job_failures_worker_id_check CHECK (((length(worker_id) >= 1) AND (length(worker_id) <= 128)))
+);
+alter table public.worker_job_failures owner to skeldir_owner;
+CREATE INDEX worker_job_failures_failed_idx ON public.worker_job_failures USING btree (tenant_id, failed_at);
+alter table public.worker_job_failures enable row level security;
+alter table public.worker_job_failures force row level security;
+create policy open_to_runtime on public.worker_job_failures as permissive for all to app_retention, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.worker_job_failures as restrictive for all to app_retention, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, select (attempt, failed_at, job_id, tenant_id) on public.worker_job_failures to app_retention;
+grant insert, select on public.worker_job_failures to app_worker;
+grant select on public.worker_job_failures to app_user;
 
 create table public.worker_probes (
   probe_id uuid not null default gen_random_uuid(),
@@ -1981,14 +2380,16 @@ AS $function$
 declare
   tenant text := nullif(current_setting('app.current_tenant_id', true), '');
   job_id uuid;
+  is_told boolean;
 begin
   if (job_data ->> 'tenantId') is distinct from tenant then
     raise exception 'a job for tenant % cannot be added in the transaction of tenant %', job_data ->> 'tenantId', tenant
       using errcode = '42501';
   end if;
-  insert into pgboss.job (name, data, start_after, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max,
+  insert into pgboss.job (name, data, priority, start_after, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max,
                           expire_seconds, deletion_seconds, policy, dead_letter, heartbeat_seconds, group_id, singleton_key)
-  select q.name, job_data, now() + make_interval(secs => delay_seconds),
+  select q.name, job_data - 'priority', coalesce((job_data ->> 'priority')::integer, 0),
+         now() + make_interval(secs => delay_seconds),
          now() + make_interval(secs => delay_seconds + q.retention_seconds), q.retry_limit, q.retry_delay,
          q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.deletion_seconds, q.policy, q.dead_letter,
          q.heartbeat_seconds, tenant,
@@ -1997,8 +2398,13 @@ begin
   where q.name = queue_name
   on conflict do nothing
   returning id into job_id;
-  if job_id is null and not exists (select from pgboss.queue as q where q.name = queue_name) then
+  select q.notify into is_told from pgboss.queue as q where q.name = queue_name;
+  if not found then
     raise exception 'there is no queue named %', queue_name using errcode = '22023';
+  end if;
+  -- The channel is that of pg-boss: its name is made of the schema's.
+  if is_told and delay_seconds = 0 and job_id is not null then
+    perform pg_notify('pgboss_' || left(encode(sha224('pgboss'::bytea), 'hex'), 24), queue_name);
   end if;
   return job_id;   -- null: the queue's policy allows no further job of this kind
 end
@@ -2593,6 +2999,32 @@ $function$;
 alter function internal.is_allowed_origin(text) owner to skeldir_control;
 grant execute on function internal.is_allowed_origin(text) to app_user;
 
+CREATE OR REPLACE FUNCTION internal.is_authority_live(for_tenant uuid, of_user uuid, of_session uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if for_tenant is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'tenant % is asked about in the transaction of another', for_tenant using errcode = '42501';
+  end if;
+  return exists (
+    select from public.sessions as s
+    join public.memberships as m on m.tenant_id = s.tenant_id and m.user_id = s.user_id
+    join public.users as u on u.user_id = s.user_id
+    left join public.token_cutoffs as t on t.tenant_id = s.tenant_id and t.user_id = s.user_id
+    left join internal.account_cutoffs as a on a.user_id = s.user_id
+    where s.tenant_id = for_tenant and s.session_id = of_session and s.user_id = of_user
+      and s.ended_at is null and s.expires_at > now() and u.status = 'active'
+      and (t.not_before is null or s.created_at > t.not_before)
+      and (a.not_before is null or s.created_at > a.not_before or a.kept_session = s.session_id)
+  );
+end
+$function$;
+alter function internal.is_authority_live(uuid,uuid,uuid) owner to skeldir_control;
+grant execute on function internal.is_authority_live(uuid,uuid,uuid) to app_worker;
+
 CREATE OR REPLACE FUNCTION internal.is_erased(for_tenant uuid, keys text[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2719,6 +3151,31 @@ $function$;
 alter function internal.lease_permits(uuid,text,integer,integer) owner to skeldir_owner;
 grant execute on function internal.lease_permits(uuid,text,integer,integer) to app_user;
 
+CREATE OR REPLACE FUNCTION internal.list_changed_tenants(of_view text)
+ RETURNS TABLE(tenant_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with recursive changed as (
+    (select c.tenant_id from public.view_changes as c order by c.tenant_id limit 1)
+    union all
+    select (select c.tenant_id from public.view_changes as c where c.tenant_id > p.tenant_id order by c.tenant_id limit 1)
+    from changed as p
+    where p.tenant_id is not null
+  )
+  select p.tenant_id
+  from changed as p
+  cross join lateral (
+    select min(f.changed_at) as since
+    from (select c.changed_at from public.view_changes as c where c.tenant_id = p.tenant_id and c.view = of_view limit 1000) as f
+  ) as w
+  where w.since is not null
+  order by w.since, p.tenant_id
+$function$;
+alter function internal.list_changed_tenants(text) owner to skeldir_control;
+grant execute on function internal.list_changed_tenants(text) to app_worker;
+
 CREATE OR REPLACE FUNCTION internal.list_endpoint_orders(for_tenant uuid, at_endpoint uuid, after uuid, max_events integer)
  RETURNS TABLE(keys text[], last_event uuid)
  LANGUAGE sql
@@ -2834,6 +3291,116 @@ begin
 end
 $procedure$;
 alter procedure internal.make_erasable(regclass,text) owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.measure_queues()
+ RETURNS TABLE(name text, ready bigint, active bigint, failed bigint, oldest_ready_age_seconds double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select q.name, waiting.ready,
+         (select count(*) from pgboss.job as j
+          where j.name = q.name and j.state = 'active' and j.group_id is not null),
+         (select count(*) from pgboss.job as j
+          where j.name = q.dead_letter and j.state < 'active' and not j.blocked)
+           + (select count(*) from public.worker_failed_jobs as f where f.queue = q.name and f.status = 'pending'),
+         extract(epoch from now() - waiting.since)::double precision   -- since is not later than now
+  from pgboss.queue as q
+  cross join lateral (
+    -- Those that are taken next: a million would take a second, just when somebody has to know that there are so many.
+    select count(*) as ready, min(due.start_after) as since
+    from (
+      select j.start_after from pgboss.job as j
+      where j.name = q.name and j.state < 'active' and not j.blocked and j.start_after <= now()
+      order by j.priority desc, j.created_on
+      limit 100000
+    ) as due
+  ) as waiting
+  where q.name <> 'probe' and q.name not like '\_\_%'
+    and not exists (select from pgboss.queue as o where o.dead_letter = q.name)
+  order by q.name collate "C"
+$function$;
+alter function internal.measure_queues() owner to skeldir_control;
+grant execute on function internal.measure_queues() to app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.measure_views(names text[])
+ RETURNS TABLE(view text, buckets bigint, behind_seconds double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select n.name, count(distinct (c.tenant_id, c.bucket)) filter (where c.bucket is not null),
+         greatest(0, coalesce(extract(epoch from clock_timestamp() - min(c.changed_at)), 0))::double precision
+  from unnest(names) as n (name)
+  left join lateral (
+    select o.tenant_id, o.bucket, o.changed_at
+    from public.view_changes as o
+    where o.view = n.name
+    order by o.changed_at
+    limit 10000
+  ) as c on true
+  group by n.name
+$function$;
+alter function internal.measure_views(text[]) owner to skeldir_control;
+grant execute on function internal.measure_views(text[]) to app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.note_ledger_entries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket)
+  select distinct n.tenant_id, v.view, to_char(coalesce(l.occurred_at, n.occurred_at) at time zone 'UTC', v.pattern)
+  from new_rows as n
+  left join public.ledger_entries as l on l.tenant_id = n.tenant_id and l.entry_key = n.corrects_entry_key
+  cross join (values ('realtime_revenue', 'YYYY-MM-DD"T"HH24'), ('daily_revenue', 'YYYY-MM-DD')) as v (view, pattern);
+  return null;
+end
+$function$;
+alter function internal.note_ledger_entries() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_poll()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket) values (new.tenant_id, 'reconciliation_status', new.endpoint_id::text);
+  return null;
+end
+$function$;
+alter function internal.note_poll() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_published_run()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket)
+  select new.tenant_id, v.view, to_char(new.window_start at time zone 'UTC', 'YYYY-MM-DD')
+  from (values ('allocation_summary'), ('channel_performance')) as v (view);
+  return null;
+end
+$function$;
+alter function internal.note_published_run() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_uncounted_entries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket)
+  select distinct l.tenant_id, v.view, to_char(l.occurred_at at time zone 'UTC', v.pattern)
+  from changed_rows as n
+  join public.ledger_entries as l on l.tenant_id = n.tenant_id and l.entry_key = n.entry_key
+  cross join (values ('realtime_revenue', 'YYYY-MM-DD"T"HH24'), ('daily_revenue', 'YYYY-MM-DD')) as v (view, pattern);
+  return null;
+end
+$function$;
+alter function internal.note_uncounted_entries() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.offboard_tenant(for_tenant uuid)
  RETURNS jsonb
@@ -3261,10 +3828,56 @@ begin
         where d.tenant_id = for_tenant and d.expires_at < cutoff limit max_rows
       ) as due
       where r.tenant_id = for_tenant and r.request_id = due.request_id;
+    when 'browser_errors' then
+      delete from public.browser_errors as e using (
+        select d.error_id from public.browser_errors as d
+        where d.tenant_id = for_tenant and d.last_seen_at < cutoff order by d.last_seen_at limit max_rows
+      ) as due
+      where e.tenant_id = for_tenant and e.error_id = due.error_id;
+    when 'worker_failed_jobs' then
+      -- What somebody should have seen to and nobody did is told of when it goes.
+      with gone_jobs as (
+        delete from public.worker_failed_jobs as j using (
+          select d.job_id from public.worker_failed_jobs as d
+          where d.tenant_id = for_tenant and d.last_failed_at < cutoff and d.status <> 'in_progress'
+          order by d.last_failed_at limit max_rows
+        ) as due
+        where j.tenant_id = for_tenant and j.job_id = due.job_id
+        returning j.job_id, j.task, j.status
+      ),
+      told as (
+        insert into public.audit_log (tenant_id, actor_kind, action, target_kind, target_id, correlation_id, changes)
+        select for_tenant, case when current_setting('app.actor', true) = 'operator' then 'operator' else 'system' end,
+               'failed_job.closed', 'failed_job', g.job_id::text, current_setting('app.correlation_id')::uuid,
+               jsonb_build_array(
+                 jsonb_build_object('pointer', '/status', 'before', '"pending"', 'after', '"abandoned"'),
+                 jsonb_build_object('pointer', '/task', 'before', null, 'after', to_jsonb(g.task)::text))
+        from gone_jobs as g
+        where g.status = 'pending'
+      )
+      select count(*) from gone_jobs into gone;
+    when 'worker_job_failures' then
+      delete from public.worker_job_failures as f using (
+        select d.job_id, d.attempt from public.worker_job_failures as d
+        where d.tenant_id = for_tenant and d.failed_at < cutoff
+          and not exists (select from public.worker_failed_jobs as j where j.tenant_id = for_tenant and j.job_id = d.job_id)
+        order by d.failed_at limit max_rows
+      ) as due
+      where f.tenant_id = for_tenant and f.job_id = due.job_id and f.attempt = due.attempt;
+    when 'job_effects' then
+      delete from public.job_effects as e using (
+        select d.job_id, d.effect from public.job_effects as d
+        where d.tenant_id = for_tenant and d.entered_at < cutoff
+          and not exists (select from public.worker_failed_jobs as j where j.tenant_id = for_tenant and j.job_id = d.job_id)
+        order by d.entered_at limit max_rows
+      ) as due
+      where e.tenant_id = for_tenant and e.job_id = due.job_id and e.effect = due.effect;
     else
       raise exception 'nothing is known of %', of_item using errcode = '22023';
   end case;
-  if of_item <> 'webhook_events' then
+  if of_item = 'worker_failed_jobs' then
+    seen := gone;
+  elsif of_item <> 'webhook_events' then
     get diagnostics gone = row_count;
     seen := gone;
   end if;

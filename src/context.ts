@@ -15,6 +15,8 @@ export type Principal =
   | { kind: 'worker'; tenantId: string }
   /** Whoever may run `skeldir admin`; comes from no security scheme. */
   | { kind: 'operator'; tenantId: string }
+  /** Whoever holds the metrics token; of no tenant. */
+  | { kind: 'scraper'; tenantId: string }
   | {
       kind: 'webhook'
       tenantId: string
@@ -85,6 +87,8 @@ export interface AppContext {
     ingest: Database
     /** `app_retention`, which removes and redacts: workers and `skeldir admin` only. */
     retention?: Database
+    /** As `main`, kept apart for probes and figures: they are answered while requests or jobs hold every connection. */
+    probe?: Database
   }
   keys: KeyRing
   revocations: Revocations
@@ -99,7 +103,59 @@ export interface AppContext {
   verifiedEndpoints: VerifiedCache<VerifiedEndpoint>
   deliveryTimes: DeliveryTimes
   deliveries: DeliveryStore
+  /** Of a worker that counts: what came of the refresh of a view. */
+  onRefreshed?: (view: string, outcome: 'success' | 'skipped' | 'failure', durationMs: number) => void
   paypalCertificates: PaypalCertificates
+  /** Absent where no traces are written, which is the default. */
+  tracing?: Tracing
+}
+
+/** Makes a span of each request and each piece of work. See `tracing/tracing.ts`. */
+export interface Tracing {
+  startRequest(head: RequestHead): Trace<AnsweredRequest>
+  startWork(taken: TakenWork): Trace<{ error?: unknown }>
+}
+
+export interface RequestHead {
+  correlationId: string
+  method: string
+  /** As the caller sent it. */
+  traceparent: unknown
+}
+
+export interface AnsweredRequest {
+  /** Undefined for files and unknown paths. */
+  operationId: string | undefined
+  status: number
+}
+
+/** Jobs that a worker runs as one. */
+export interface TakenWork {
+  task: string
+  queue: string
+  correlationId: string
+  /** By the clock: nobody queued it. */
+  isScheduled: boolean
+  work: readonly [TakenJobOfWork, ...TakenJobOfWork[]]
+}
+
+interface TakenJobOfWork {
+  jobId: string
+  /** Of the attempt, from 1 on. */
+  number: number
+  correlationId?: string | undefined
+}
+
+export interface QueuedJob {
+  name: string
+  queue: string
+}
+
+/** One request or piece of work that is being traced. */
+export interface Trace<Outcome> {
+  queued(job: QueuedJob): void
+  /** Once. What never ends is never told of. */
+  end(outcome: Outcome): void
 }
 
 export interface VerifiedKey {
@@ -190,10 +246,23 @@ export interface RequestContext extends AppContext {
   clientAddress: string | null
   /** As the request says; absent in jobs and commands. Personal data. */
   userAgent?: string | undefined
+  /** Of this request or job; absent where no traces are written. */
+  trace?: Pick<Trace<never>, 'queued'> | undefined
   /** Of the server; absent in jobs and commands, and where nothing is counted. */
   permits?: Permits | undefined
   /** Of the server; absent where there is a place for everything. */
   admission?: Admission | undefined
+  /** Of the server; absent in jobs and commands. */
+  requestFigures?: (() => RequestFigures) | undefined
+}
+
+/** The requests that a server answered in the last minute, probes apart; durations until the answer was written. */
+export interface RequestFigures {
+  perMinute: number
+  /** Share of the answers with a status from 500 on; null without requests. */
+  errorRatio: number | null
+  durationP50Ms: number | null
+  durationP99Ms: number | null
 }
 
 /** How much of what is to be stored one process takes on at a time. */

@@ -46,6 +46,8 @@ export interface Request<Id extends OperationId> {
   body: Table[Id]['acceptsAnyMediaType'] extends true ? undefined : JsonBody<Id>
   /** The bytes as they came; empty without a body. */
   rawBody: Buffer
+  /** Of the media types that the operation answers with, the one that the caller likes best; '' where it has none. */
+  prefers: string
 }
 
 /** What the server itself sets, from the request and from the operation's own row. */

@@ -411,8 +411,9 @@ export interface Client {
    * How is the service, in figures?
    *
    * The status with the figures behind it: database, queues, workers and the requests of the process that answers, over
-   * the last minute. All durations are in milliseconds or seconds as their names say; what could not be measured is
-   * null. The figures are of the whole service and never of one tenant. For every role.
+   * the last minute. The requests are all but the probes. Durations are in milliseconds or seconds as their names say;
+   * what could not be measured is null. The figures are of the whole service and never of one tenant. Where the database
+   * is away for longer than credentials can be checked without it, it is 503. For every role.
    *
    * `GET /api/health/detailed` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
@@ -458,8 +459,9 @@ export interface Client {
    * How is the service?
    *
    * Measures the parts of the service and sums them up: `healthy`, or `degraded` where requests are answered but a part
-   * is slow or away, such as the workers. Where requests cannot be answered it is 503. The measurement is at most one
-   * second old. Public.
+   * is slow or away, such as the workers. The database is down where a check of readiness fails, and then it is 503; the
+   * worker where its probe does not come back; a queue is degraded whose oldest job has waited for more than a minute;
+   * the process itself, whose timers fire more than 200 ms late. The measurement is at most one second old. Public.
    *
    * `GET /api/health` answers 200, 406, 503. Public. Safe to repeat.
    */
@@ -501,9 +503,10 @@ export interface Client {
   /**
    * Metrics for Prometheus
    *
-   * The metrics of the process that answers, in the text format of Prometheus; names begin with `skd_`. No label names a
-   * tenant, a user or a request. Queue figures come from the database and keep their last value while it is away. For
-   * the scraper that holds the metrics token of the service, which is not the token of a user.
+   * The metrics of the process that answers, in the text format of Prometheus, or in OpenMetrics with exemplars where
+   * `Accept` likes that better; names begin with `skd_`. No label names a tenant, a user or a request. Queue figures
+   * come from the database and keep their last value while it is away. For the scraper that holds the metrics token of
+   * the service, which is not the token of a user.
    *
    * `GET /metrics` answers 200, 401, 406, 429. Needs `metricsToken`. Safe to repeat.
    */
@@ -570,8 +573,12 @@ export interface Client {
   /**
    * May the process have traffic?
    *
-   * Measures what a request needs: that the database answers, that its schema is the one this code expects, that row
-   * level security is forced, and that a tenant's context hides other tenants. Durations are in milliseconds. Public.
+   * Measures what a request needs: that the database answers and is no read-only one, that the pools have a connection
+   * to give, that the schema is the one this code expects, that row level security is forced, that a tenant's context
+   * ends with its transaction, and that every grant is there that the code needs. Measured at most once a second,
+   * whoever asks. A process is ready with the first measurement that is good; from then on one that says otherwise is
+   * repeated within half a second, and two in a row decide, but for a refused connection, which is believed at once. A
+   * process that is going down is not ready. Durations are in milliseconds. Public.
    *
    * `GET /health/ready` answers 200, 406, 503. Public. Safe to repeat.
    */
@@ -647,7 +654,9 @@ export interface Client {
    * Does a worker answer?
    *
    * Puts a probe job on the queue and waits until a worker process has taken it and answered: a real round trip, in
-   * milliseconds. Independent of readiness, since requests are accepted while workers are away. Public.
+   * milliseconds. Those who ask together share one, and wait for at most 850 ms. Its answer is good for a second, and
+   * half a second longer where the next one does not come; without a worker one job waits, however often it is asked.
+   * Independent of readiness, since requests are accepted while workers are away. Public.
    *
    * `GET /health/worker` answers 200, 406, 503. Public. Safe to repeat.
    */
@@ -839,8 +848,9 @@ export interface Client {
    *
    * Stores an error that a page of the console met, for the admins of the caller's tenant. Equal errors of one release
    * are counted and not stored again, so sending a report twice does no harm beyond the count. The query and fragment of
-   * `url`, and whatever looks like a secret or an e-mail address in the texts, are dropped before anything is stored; of
-   * the `User-Agent` only browser and system remain. Limited to 30 reports a minute for each user. For every role.
+   * `url`, and whatever looks like a secret, an e-mail address or a long number in the texts, are dropped before
+   * anything is stored; of the `User-Agent` only browser and system remain. The 500 errors that were seen last are kept.
+   * Limited to 30 reports a minute for each user. For every role.
    *
    * `POST /api/errors/log` answers 200, 400, 401, 406, 413, 415, 422, 429, 503. Needs `bearerAuth`. Not repeated after a
    * failure: it takes no `Idempotency-Key`.

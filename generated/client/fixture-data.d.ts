@@ -360,7 +360,7 @@ export interface FixtureNames {
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getMetrics: {
-    200: { 'text/plain; version=0.0.4': 'metrics' }
+    200: { 'text/plain; version=0.0.4': 'metrics'; 'application/openmetrics-text; version=1.0.0': 'metrics' }
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     429: { 'application/problem+json': 'rate_limited' }
@@ -413,7 +413,7 @@ export interface FixtureNames {
   getReadiness: {
     200: { 'application/json': 'ready' }
     406: { 'application/problem+json': 'not_acceptable' }
-    503: { 'application/problem+json': 'schema_behind' }
+    503: { 'application/problem+json': 'schema_behind' | 'draining' }
   }
   getRealtimeRevenue: {
     200: { 'application/json': 'morning' }

@@ -1985,7 +1985,7 @@ export const fixtures = {
             { name: 'worker', status: 'up' },
           ],
           database: {
-            schema_version: '0005',
+            schema_version: '0021_errors',
             round_trip_ms: 0.8,
             connections_max: 20,
             connections_open: 6,
@@ -1994,7 +1994,7 @@ export const fixtures = {
           },
           queues: [
             { name: 'attribution', ready: 0, active: 1, failed: 1, oldest_ready_age_seconds: null },
-            { name: 'ingestion', ready: 3, active: 2, failed: 0, oldest_ready_age_seconds: 0.4 },
+            { name: 'webhook', ready: 3, active: 2, failed: 0, oldest_ready_age_seconds: 0.4 },
           ],
           workers: [
             {
@@ -2008,7 +2008,7 @@ export const fixtures = {
             error_ratio: 0,
             duration_p50_ms: 3.1,
             duration_p99_ms: 21.6,
-            event_loop_delay_p99_ms: 11.2,
+            event_loop_delay_p99_ms: 1.2,
           },
         }, database_down: {
           status: 'unhealthy',
@@ -2018,7 +2018,7 @@ export const fixtures = {
           components: [
             { name: 'api', status: 'up' },
             { name: 'database', status: 'down' },
-            { name: 'queue', status: 'down' },
+            { name: 'queue', status: 'unknown' },
             { name: 'worker', status: 'unknown' },
           ],
           database: {
@@ -2036,7 +2036,7 @@ export const fixtures = {
             error_ratio: 0.87,
             duration_p50_ms: 2.4,
             duration_p99_ms: 503.7,
-            event_loop_delay_p99_ms: 11.9,
+            event_loop_delay_p99_ms: 1.9,
           },
         } } },
     401: { 'application/problem+json': { unauthorized: $1 } },
@@ -2256,11 +2256,11 @@ export const fixtures = {
     200: { 'application/json': { pending: {
           job_id: '6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b',
           queue: 'attribution',
-          task: 'recompute_window',
+          task: 'attribution.run_recompute',
           status: 'pending',
           redrives: 0,
           redrivable: true,
-          payload: '{"start_date":"2026-11-01","end_date":"2026-11-19"}',
+          payload: '{"jobId":"0b7e9c1d-4f52-4a86-9d3b-6e8f0a1c2d3e"}',
           correlation_id: '163abffd-b49e-44aa-9a0f-2e11d97d5317',
           enqueued_at: '2026-11-20T02:00:00Z',
           failures: [
@@ -2268,7 +2268,7 @@ export const fixtures = {
               failed_at: '2026-11-20T02:31:40Z',
               attempt: 4,
               failure_class: 'timeout',
-              message: 'The job ran longer than its limit of 300 seconds.',
+              message: 'The job ran longer than its limit of 240 seconds.',
               worker_id: '9239188c-e650-4c2c-a47c-7da6d02a570d',
             },
             {
@@ -2282,8 +2282,8 @@ export const fixtures = {
           resolution: null,
         }, resolved: {
           job_id: 'e1c2b3a4-5d6f-4789-90ab-cdef01234567',
-          queue: 'reconciliation',
-          task: 'sync_platform',
+          queue: 'maintenance',
+          task: 'reconciliation.sync_platform',
           status: 'resolved',
           redrives: 1,
           redrivable: false,
@@ -2346,7 +2346,7 @@ export const fixtures = {
             {
               pointer: '/components/database',
               code: 'down',
-              detail: 'The database does not answer.',
+              detail: 'The database did not answer as it should.',
             },
           ],
         } } },
@@ -2624,7 +2624,7 @@ export const fixtures = {
     503: { 'application/problem+json': { service_unavailable: $7 } },
   },
   getMetrics: {
-    200: { 'text/plain; version=0.0.4': { metrics: '# HELP skd_http_request_duration_seconds Time from the request line to the last byte of the answer.\n# TYPE skd_http_request_duration_seconds histogram\nskd_http_request_duration_seconds_bucket{operation="getTenant",status="200",le="0.005"} 41\nskd_http_request_duration_seconds_bucket{operation="getTenant",status="200",le="+Inf"} 43\nskd_http_request_duration_seconds_sum{operation="getTenant",status="200"} 0.1874\nskd_http_request_duration_seconds_count{operation="getTenant",status="200"} 43\n# HELP skd_queue_ready_jobs Jobs that wait for a worker.\n# TYPE skd_queue_ready_jobs gauge\nskd_queue_ready_jobs{queue="ingestion"} 3\n' } },
+    200: { 'text/plain; version=0.0.4': { metrics: '# HELP skd_http_request_duration_seconds From the arrival of the headers until the answer was written.\n# TYPE skd_http_request_duration_seconds histogram\nskd_http_request_duration_seconds_bucket{le="0.005",domain="tenants"} 41\nskd_http_request_duration_seconds_bucket{le="+Inf",domain="tenants"} 43\nskd_http_request_duration_seconds_sum{domain="tenants"} 0.1874\nskd_http_request_duration_seconds_count{domain="tenants"} 43\n# HELP skd_queue_ready_jobs Jobs that wait for a worker and are due.\n# TYPE skd_queue_ready_jobs gauge\nskd_queue_ready_jobs{queue="webhook"} 3\n' }, 'application/openmetrics-text; version=1.0.0': { metrics: '# HELP skd_http_requests Answers by the domain of the operation and the class of the status.\n# TYPE skd_http_requests counter\nskd_http_requests_total{domain="tenants",status="2xx"} 43\n# EOF\n' } },
     401: { 'application/problem+json': { unauthorized: $1 } },
     406: { 'application/problem+json': { not_acceptable: $2 } },
     429: { 'application/problem+json': { rate_limited: $6 } },
@@ -2941,9 +2941,11 @@ export const fixtures = {
           status: 'ready',
           checks: [
             { name: 'database', status: 'ok', duration_ms: 0.8 },
+            { name: 'pool', status: 'ok', duration_ms: 0.9 },
             { name: 'schema', status: 'ok', duration_ms: 1.2 },
             { name: 'row_level_security', status: 'ok', duration_ms: 2.1 },
             { name: 'tenant_context', status: 'ok', duration_ms: 1.4 },
+            { name: 'grants', status: 'ok', duration_ms: 3.9 },
           ],
         } } },
     406: { 'application/problem+json': { not_acceptable: $2 } },
@@ -2951,7 +2953,7 @@ export const fixtures = {
           type: '/docs/problems/not_ready',
           title: 'Not ready',
           status: 503,
-          detail: '1 of 4 checks failed.',
+          detail: 'Not ready: schema.',
           instance: 'urn:uuid:163abffd-b49e-44aa-9a0f-2e11d97d5317',
           code: 'not_ready',
           correlation_id: '163abffd-b49e-44aa-9a0f-2e11d97d5317',
@@ -2959,7 +2961,22 @@ export const fixtures = {
             {
               pointer: '/checks/schema',
               code: 'failed',
-              detail: 'The database lacks migrations that this version needs.',
+              detail: 'The database is at 0020_jobs, this code needs 0021_errors.',
+            },
+          ],
+        }, draining: {
+          type: '/docs/problems/not_ready',
+          title: 'Not ready',
+          status: 503,
+          detail: 'Not ready: draining.',
+          instance: 'urn:uuid:163abffd-b49e-44aa-9a0f-2e11d97d5317',
+          code: 'not_ready',
+          correlation_id: '163abffd-b49e-44aa-9a0f-2e11d97d5317',
+          errors: [
+            {
+              pointer: '/checks/draining',
+              code: 'draining',
+              detail: 'The process is going down: it lets its requests finish and takes no new ones.',
             },
           ],
         } } },
@@ -3390,17 +3407,11 @@ export const fixtures = {
           type: '/docs/problems/worker_unavailable',
           title: 'Worker unavailable',
           status: 503,
-          detail: 'No worker answered the probe in time.',
+          detail: 'No worker answered within 850 ms.',
           instance: 'urn:uuid:163abffd-b49e-44aa-9a0f-2e11d97d5317',
           code: 'worker_unavailable',
           correlation_id: '163abffd-b49e-44aa-9a0f-2e11d97d5317',
-          errors: [
-            {
-              pointer: '/worker',
-              code: 'no_answer',
-              detail: 'The probe job was queued, but no worker answered it.',
-            },
-          ],
+          errors: [{ pointer: '/worker', code: 'down', detail: 'No worker answered within 850 ms.' }],
         } } },
   },
   ingestConversions: {
@@ -3819,10 +3830,10 @@ export const fixtures = {
             {
               job_id: '6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b',
               queue: 'attribution',
-              task: 'recompute_window',
+              task: 'attribution.run_recompute',
               status: 'pending',
               failure_class: 'timeout',
-              message: 'The job ran longer than its limit of 300 seconds.',
+              message: 'The job ran longer than its limit of 240 seconds.',
               attempts: 4,
               redrives: 0,
               redrivable: true,
@@ -4104,10 +4115,10 @@ export const fixtures = {
     202: { 'application/json': { queued: {
           job_id: '6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b',
           queue: 'attribution',
-          task: 'recompute_window',
+          task: 'attribution.run_recompute',
           status: 'in_progress',
           failure_class: 'timeout',
-          message: 'The job ran longer than its limit of 300 seconds.',
+          message: 'The job ran longer than its limit of 240 seconds.',
           attempts: 4,
           redrives: 1,
           redrivable: false,
@@ -4276,10 +4287,10 @@ export const fixtures = {
     200: { 'application/json': { abandoned: {
           job_id: '6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b',
           queue: 'attribution',
-          task: 'recompute_window',
+          task: 'attribution.run_recompute',
           status: 'abandoned',
           failure_class: 'timeout',
-          message: 'The job ran longer than its limit of 300 seconds.',
+          message: 'The job ran longer than its limit of 240 seconds.',
           attempts: 4,
           redrives: 0,
           redrivable: false,

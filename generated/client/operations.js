@@ -61,7 +61,7 @@ export const getHealthStatus = /* @__PURE__ */ $row('getHealthStatus', 'GET', '/
 export const getInvestigationStatus = /* @__PURE__ */ $row('getInvestigationStatus', 'GET', '/api/investigations/{investigation_id}/status', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])
 export const getLiveness = /* @__PURE__ */ $row('getLiveness', 'GET', '/health/live', [], null, { 200: $json }, [406])
 export const getLlmUsage = /* @__PURE__ */ $row('getLlmUsage', 'GET', '/api/llm/usage', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503])
-export const getMetrics = /* @__PURE__ */ $row('getMetrics', 'GET', '/metrics', [['metricsToken']], null, { 200: ['text/plain; version=0.0.4'] }, [401, 406, 429])
+export const getMetrics = /* @__PURE__ */ $row('getMetrics', 'GET', '/metrics', [['metricsToken']], null, { 200: ['text/plain; version=0.0.4', 'application/openmetrics-text; version=1.0.0'] }, [401, 406, 429])
 export const getOrderCredits = /* @__PURE__ */ $row('getOrderCredits', 'GET', '/api/attribution/orders/{order_id}/credits', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])
 export const getPlatformConnection = /* @__PURE__ */ $row('getPlatformConnection', 'GET', '/api/attribution/platform-connections/{platform}', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])
 export const getPlatformReconciliationStatus = /* @__PURE__ */ $row('getPlatformReconciliationStatus', 'GET', '/api/reconciliation/platform/{platform_id}', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])

@@ -22,7 +22,7 @@ export const GUIDE_GROUPS: readonly { heading: string; names: readonly string[] 
   },
   { heading: 'Web pages', names: ['browser-snippet'] },
   { heading: 'Concepts', names: ['attribution', 'money', 'errors', 'pagination', 'idempotency', 'rate-limits'] },
-  { heading: 'Tools', names: ['mocks', 'client', 'import'] },
+  { heading: 'Tools', names: ['mocks', 'client', 'import', 'metrics'] },
 ]
 
 /** In groups. Throws when the folder and the list differ. */

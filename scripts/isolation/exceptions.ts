@@ -75,12 +75,54 @@ export const OUTSIDE: Record<string, TableException> = {
       'ask: permissive for all to app_user using (true) with check (true)',
     ],
   },
+  'public.worker_heartbeats': {
+    reason: 'when each worker process was last seen, and how many jobs it is at: nothing of any tenant',
+    access: {
+      app_user: ['SELECT'],
+      app_worker: ['DELETE', 'INSERT(worker_id, active_jobs)', 'SELECT', 'UPDATE(active_jobs, last_seen_at)'],
+    },
+    policies: [
+      'beat: permissive for all to app_worker using (true) with check (true)',
+      'watch: permissive for select to app_user using (true)',
+    ],
+  },
+  'public.schedule_runs': {
+    reason: 'when each schedule ran: nothing of any tenant',
+    access: {
+      app_user: ['SELECT'],
+      app_worker: [
+        'DELETE',
+        'INSERT(run_id, schedule, worker_id)',
+        'SELECT',
+        'UPDATE(started_at, finished_at, outcome, message, worker_id)',
+      ],
+    },
+    policies: [
+      'run: permissive for all to app_worker using (true) with check (true)',
+      'watch: permissive for select to app_user using (true)',
+    ],
+  },
+  'public.view_refreshes': {
+    reason: 'what came of the last refresh of each view: nothing of any tenant',
+    access: {
+      app_user: ['SELECT'],
+      app_worker: [
+        'INSERT',
+        'SELECT',
+        'UPDATE(outcome, started_at, finished_at, succeeded_at, tenants, buckets, message)',
+      ],
+    },
+    policies: [
+      'run: permissive for all to app_worker using (true) with check (true)',
+      'watch: permissive for select to app_user using (true)',
+    ],
+  },
   ...queue(
     ['job'],
     'a worker takes the jobs of every tenant; they hold ids, and no role that serves requests reads them',
     {
       ...WORKER_OWNS_QUEUE,
-      skeldir_control: ['INSERT', 'SELECT(id)'],
+      skeldir_control: ['INSERT', 'SELECT(id, name, priority, state, group_id, start_after, created_on, blocked)'],
     },
   ),
   ...queue(['queue'], 'names and options of queues: nothing of any tenant', {
@@ -105,8 +147,11 @@ export const LOOKUPS: Record<string, string> = {
   'public.sessions': 'change_password: the sessions of a person end in every tenant',
   'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
   'public.tenants': 'find_login: names for choosing a tenant',
+  'public.view_changes': 'list_changed_tenants: whose views are behind, ids only; measure_views: counts and ages',
   'public.webhook_endpoints': 'find_webhook_endpoint: whose endpoint is this',
+  'public.token_cutoffs': 'is_authority_live: whether a member may still ask for what their job does',
   'public.webhook_secrets': 'find_webhook_endpoint: what a signature is checked with',
+  'public.worker_failed_jobs': 'measure_queues: how many wait for somebody; counts by queue only',
 }
 
 export type Reach = 'context' | 'lookup' | 'all'
@@ -277,6 +322,27 @@ export const DEFINERS: Record<string, DefinerException> = {
     roles: ['app_ingest', 'app_retention', 'app_user', 'app_worker'],
     reach: 'context',
     writesOutside: 'the question of /health/worker is a job of no tenant',
+  },
+  'internal.is_authority_live(uuid,uuid,uuid)': {
+    reason:
+      'a job of a member is not begun when their session is over; the answer is yes or no, of the tenant of the context',
+    roles: ['app_worker'],
+    reach: 'context',
+  },
+  'internal.measure_queues()': {
+    reason: 'counts and ages by queue: nothing of any tenant',
+    roles: ['app_user', 'app_worker'],
+    reach: 'all',
+  },
+  'internal.list_changed_tenants(text)': {
+    reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
+    roles: ['app_worker'],
+    reach: 'all',
+  },
+  'internal.measure_views(text[])': {
+    reason: 'counts and ages by view: nothing of any tenant',
+    roles: ['app_user', 'app_worker'],
+    reach: 'all',
   },
   'internal.enqueue_jobs(text,jsonb[])': {
     reason: 'app_ingest adds jobs and reads none; it refuses a job of another tenant than the context',

@@ -18,6 +18,8 @@ async function requestRecompute(
 ): Promise<Reply<'requestRecompute'>> {
   const span = { from: body.start_date, to: body.end_date }
   const job = await queueRecompute(ctx, requireUser(ctx).userId, span)
+  ctx.log.setBindings({ businessId: job.jobId })
+  ctx.log.debug('a recompute was asked for')
   return { status: 202, headers: { Location: `/api/attribution/recompute/${job.jobId}` }, body: toJob(job) }
 }
 

@@ -10,5 +10,9 @@ export const recomputeTouched = defineJob<{ from: string; to: string; orderKeys:
   delaySeconds: 1,
 })
 
-/** Carries out a recompute that somebody asked for. */
-export const runRecompute = defineJob<{ jobId: string }>({ name: 'attribution.run_recompute', queue: 'attribution' })
+/** Carries out a recompute that a member asked for. */
+export const runRecompute = defineJob<{ jobId: string }>({
+  name: 'attribution.run_recompute',
+  queue: 'attribution',
+  isMembersOwn: true,
+})

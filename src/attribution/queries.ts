@@ -512,9 +512,14 @@ export async function upsertRecomputeJob(
       requested_by: job.requestedBy,
     })
     .onConflict((conflict) =>
-      conflict
-        .columns(['tenant_id', 'window_start', 'window_end', 'model_version'])
-        .doUpdateSet({ status: 'queued', requested_by: job.requestedBy, requested_at: sql`now()`, finished_at: null }),
+      conflict.columns(['tenant_id', 'window_start', 'window_end', 'model_version']).doUpdateSet({
+        status: 'queued',
+        requested_by: job.requestedBy,
+        requested_at: sql`now()`,
+        finished_at: null,
+        run_id: null,
+        run_attempt: null,
+      }),
     )
     .returning('job_id as jobId')
     .executeTakeFirstOrThrow()
@@ -539,22 +544,40 @@ export async function findRecomputeJob(tx: Tx, tenantId: string, jobId: string):
   return row as RecomputeJobRow | undefined
 }
 
-export async function setRecomputeStatus(
-  tx: Tx,
-  tenantId: string,
-  jobId: string,
-  status: 'running' | 'succeeded' | 'failed',
-): Promise<void> {
-  await tx
-    .updateTable('attribution_recompute_jobs')
-    .set({
-      status,
-      run_count: status === 'succeeded' ? sql`run_count + 1` : sql`run_count`,
-      finished_at: status === 'running' ? null : sql`now()`,
-    })
-    .where('tenant_id', '=', tenantId)
-    .where('job_id', '=', jobId)
-    .execute()
+/** One attempt at a recompute. */
+export interface RecomputeRun {
+  jobId: string
+  runId: string
+  attempt: number
+}
+
+/** False: a later attempt of this run has begun. */
+export async function beginRecompute(tx: Tx, tenantId: string, run: RecomputeRun): Promise<boolean> {
+  const { rows } = await sql`
+    update attribution_recompute_jobs
+    set status = 'running', finished_at = null, run_id = ${run.runId}::uuid, run_attempt = ${run.attempt}
+    where tenant_id = ${tenantId}::uuid and job_id = ${run.jobId}::uuid
+      and (run_id is distinct from ${run.runId}::uuid or run_attempt <= ${run.attempt})
+    returning job_id`.execute(tx)
+  return rows.length > 0
+}
+
+/** Of the attempt that works on it only: what one that was given up says later does not count. */
+export async function succeedRecompute(tx: Tx, tenantId: string, run: RecomputeRun): Promise<void> {
+  await sql`
+    update attribution_recompute_jobs
+    set status = 'succeeded', run_count = run_count + 1, finished_at = now()
+    where tenant_id = ${tenantId}::uuid and job_id = ${run.jobId}::uuid and status = 'running'
+      and run_id = ${run.runId}::uuid and run_attempt = ${run.attempt}`.execute(tx)
+}
+
+/** Of a run that is given up, for an id that is none too: one that waits, or that this run began. What somebody else's request began meanwhile goes on. */
+export async function failRecompute(tx: Tx, tenantId: string, jobId: string, runId: string): Promise<void> {
+  await sql`
+    update attribution_recompute_jobs
+    set status = 'failed', finished_at = now()
+    where tenant_id = ${tenantId}::uuid and job_id::text = ${jobId}
+      and (status = 'queued' or (status = 'running' and run_id = ${runId}::uuid))`.execute(tx)
 }
 
 const DAY_MS = 86_400_000

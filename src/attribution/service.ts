@@ -1,13 +1,15 @@
 import type { TenantContext } from '../context.ts'
 import { inTenant, type Tx } from '../db/tenant.ts'
 import { ProblemError } from '../problem/problem.ts'
-import { enqueue } from '../queue/job.ts'
+import { enqueue, type JobContext } from '../queue/job.ts'
 import { getTenant } from '../tenants/queries.ts'
 import { creditJourneys, hashInput, hashOutput } from './credit.ts'
 import { recomputeTouched, runRecompute } from './jobs.ts'
 import { LOOKBACK_HOURS, MODEL_VERSION, MODELS, type Model } from './models.ts'
 import {
+  beginRecompute,
   type ChannelRow,
+  failRecompute,
   findOrder,
   findPublishedInputHash,
   findRecomputeJob,
@@ -22,7 +24,7 @@ import {
   type RunRow,
   readInputs,
   type Span,
-  setRecomputeStatus,
+  succeedRecompute,
   sumByChannel,
   upsertRecomputeJob,
 } from './queries.ts'
@@ -147,32 +149,35 @@ async function requireRecomputeJob(tx: Tx, ctx: TenantContext, jobId: string): P
   return { ...job, runs: await listPublishedRuns(tx, ctx.tenantId, { ...span, model: null }) }
 }
 
-/** Carries out a requested recompute; a failure is recorded on the job and thrown, so that the queue tries again. */
-export async function runRecomputeJob(ctx: TenantContext, jobId: string, signal: AbortSignal): Promise<void> {
-  const setStatus = (status: 'running' | 'succeeded' | 'failed') =>
-    inTenant(ctx.db.main, ctx, (tx) => setRecomputeStatus(tx, ctx.tenantId, jobId, status), WORKER)
-  await setStatus('running')
-  try {
-    const days = await inTenant(
-      ctx.db.main,
-      ctx,
-      async (tx) => {
-        const job = await findRecomputeJob(tx, ctx.tenantId, jobId)
-        if (job === undefined) return []
-        const span = { from: job.windowStart, to: new Date(job.windowEnd.getTime() - 1) }
-        return listOrderDays(tx, ctx.tenantId, { spans: [span], orderKeys: [] })
-      },
-      WORKER,
-    )
-    for (const day of days) {
-      signal.throwIfAborted()
-      await recomputeDay(ctx, day)
-    }
-    await setStatus('succeeded')
-  } catch (error) {
-    await setStatus('failed')
-    throw error
+/** Ends a requested recompute that is not tried any more, or whose member may not ask for it any more. */
+export async function giveUpRecompute(ctx: JobContext, jobId: string): Promise<void> {
+  const [{ jobId: runId }] = ctx.attempts
+  await inTenant(ctx.db.main, ctx, (tx) => failRecompute(tx, ctx.tenantId, jobId, runId), WORKER)
+}
+
+/** Carries out a requested recompute. It is at work until it succeeds or the queue gives it up. */
+export async function runRecomputeJob(ctx: JobContext, jobId: string, signal: AbortSignal): Promise<void> {
+  const { tenantId } = ctx
+  const [{ jobId: runId, number: attempt }] = ctx.attempts
+  const run = { jobId, runId, attempt }
+  const days = await inTenant(
+    ctx.db.main,
+    ctx,
+    async (tx) => {
+      if (!(await beginRecompute(tx, tenantId, run))) return null
+      const job = await findRecomputeJob(tx, tenantId, jobId)
+      if (job === undefined) return null
+      const span = { from: job.windowStart, to: new Date(job.windowEnd.getTime() - 1) }
+      return listOrderDays(tx, tenantId, { spans: [span], orderKeys: [] })
+    },
+    WORKER,
+  )
+  if (days === null) return
+  for (const day of days) {
+    signal.throwIfAborted()
+    await recomputeDay(ctx, day)
   }
+  await inTenant(ctx.db.main, ctx, (tx) => succeedRecompute(tx, tenantId, run), WORKER)
 }
 
 export interface ChannelReportRequest {

@@ -1,5 +1,5 @@
 import { type Config, type Environment, loadConfig } from '../config.ts'
-import { openLocalState, readConnections, readSecrets } from './local-state.ts'
+import { metricsFolder, openLocalState, readConnections, readSecrets } from './local-state.ts'
 
 /** Wrong words on the command line: the message and the usage, exit status 2. */
 export class UsageError extends Error {
@@ -16,6 +16,11 @@ export function readLocalPlatform(env: NodeJS.ProcessEnv = process.env): Environ
   if (env.DATABASE_URL) return {}
   const connections = readConnections()
   if (connections === null) return {}
-  const { masterKey } = readSecrets(openLocalState())
-  return { SKELDIR_MASTER_KEY: masterKey, DATABASE_URL: connections.databaseUrl }
+  const state = openLocalState()
+  const { masterKey } = readSecrets(state)
+  return {
+    SKELDIR_MASTER_KEY: masterKey,
+    DATABASE_URL: connections.databaseUrl,
+    SKELDIR_METRICS_FOLDER: metricsFolder(state),
+  }
 }

@@ -118,6 +118,11 @@ export function testCertificateFile({ folder }: LocalState): string {
   return join(folder, 'paypal-test.pem')
 }
 
+/** Where workers here write their figures for `skeldir exporter`. */
+export function metricsFolder({ folder }: LocalState): string {
+  return join(folder, 'metrics')
+}
+
 /** Null when nothing runs: no file, or a supervisor that is gone without having removed it. */
 export function readRunState(state: LocalState = openLocalState()): RunState | null {
   const run = readJson<RunState>(join(state.folder, 'run.json'))

@@ -6,6 +6,7 @@ import {
   type Connections,
   clearRunState,
   type LocalState,
+  metricsFolder,
   openLocalState,
   type RunState,
   readRunState,
@@ -156,6 +157,7 @@ async function startParts(
     port,
     verbose,
     hasMocks: Boolean(options.mocks),
+    metricsFolder: metricsFolder(state),
     // For whoever tries things out; with a database of one's own it is said by hand.
     testCertificate: external === null ? makeTestCertificate(state) : null,
   })
@@ -171,7 +173,8 @@ async function startParts(
           command: process.execPath,
           args: commands[name],
           cwd: repositoryRoot,
-          env: childEnv,
+          // Two cannot listen on one port.
+          env: name === 'api' ? childEnv : { ...childEnv, SKELDIR_PROBE_PORT: 'none' },
           onLine: (line) => say(formatLogLine(name, line, process.stderr.isTTY === true)),
         }),
       onChange: (running) => {
@@ -242,6 +245,7 @@ interface ChildSettings {
   port: number
   verbose: boolean
   hasMocks: boolean
+  metricsFolder: string
   /** Null: nobody but PayPal signs for its endpoints in test mode. */
   testCertificate: string | null
 }
@@ -261,6 +265,7 @@ function toChildEnvironment(env: NodeJS.ProcessEnv, settings: ChildSettings): No
     ...(settings.testCertificate !== null && {
       SKELDIR_PAYPAL_TEST_CERTIFICATES: env.SKELDIR_PAYPAL_TEST_CERTIFICATES || settings.testCertificate,
     }),
+    SKELDIR_METRICS_FOLDER: env.SKELDIR_METRICS_FOLDER || settings.metricsFolder,
     SKELDIR_SUPERVISED: '1',
   }
 }

@@ -1,5 +1,6 @@
-import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { createApi } from './api/api.ts'
+import { createReporter, reportErrors } from './api/error-reports.ts'
 import type { ApiChoice } from './api/origin.ts'
 import { type AnyResult, type ServedBy, toOutcome } from './api/outcome.ts'
 import type { Session } from './api/session.ts'
@@ -25,6 +26,7 @@ export function Shell({ choice, onUseOwn }: { choice: ApiChoice; onUseOwn: () =>
   const [said, setSaid] = useState('')
   const route = useRoute()
   const main = useRef<HTMLElement>(null)
+  const report = useRef(createReporter())
 
   const api = useMemo(() => createApi(choice.origin, () => token.current), [choice.origin])
   const ask = useCallback(
@@ -44,6 +46,8 @@ export function Shell({ choice, onUseOwn }: { choice: ApiChoice; onUseOwn: () =>
     () => ({ api, origin: choice.origin, session, servedBy, ask, announce: setSaid }),
     [api, choice.origin, session, servedBy, ask],
   )
+  const isSignedIn = session !== null
+  useEffect(() => (isSignedIn ? reportErrors(api, report.current) : undefined), [api, isSignedIn])
   useFocusOnMove(main, route, session)
 
   const View = VIEW_PARTS[route]

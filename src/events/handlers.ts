@@ -1,5 +1,6 @@
 import type { RequestContext, TenantContext } from '../context.ts'
 import type { Handlers, Reply, Request } from '../contract.ts'
+import { countItems, type ItemKind } from '../metrics/service.ts'
 import { collectTouchpoints } from './collect/service.ts'
 import { type Amount, ingestConversions as storeConversions } from './conversions/service.ts'
 import { ingestTouchpoints as ingest } from './service.ts'
@@ -23,10 +24,11 @@ async function ingestTouchpoints(
       campaign: item.campaign ?? null,
     })),
   )
+  const counts = countResults(ctx, 'touchpoint', results)
   return {
     status: 200,
     body: {
-      ...tally(results),
+      ...counts,
       results: results.map(({ eventId, result, code }) => ({ event_id: eventId, result, code })),
     },
   }
@@ -55,11 +57,12 @@ async function collectBrowserTouchpoints(
     },
     { origin, isUnlinked: gpc === '1' || dnt === '1', bytes: rawBody.length },
   )
+  const counts = countResults(ctx, 'browser_touchpoint', results)
   return {
     status: 200,
     headers: { 'Access-Control-Allow-Origin': origin as string, Vary: 'Origin' },
     body: {
-      ...tally(results),
+      ...counts,
       results: results.map(({ eventId, result, code }) => ({ event_id: eventId, result, code })),
     },
   }
@@ -84,10 +87,11 @@ async function ingestConversions(
       visitorId: item.visitor_id ?? null,
     })),
   )
+  const counts = countResults(ctx, 'conversion', results)
   return {
     status: 200,
     body: {
-      ...tally(results),
+      ...counts,
       results: results.map(({ conversionId, result, code }) => ({ conversion_id: conversionId, result, code })),
     },
   }
@@ -96,6 +100,11 @@ async function ingestConversions(
 async function ingestSpend(ctx: TenantContext, { body, query }: Request<'ingestSpend'>): Promise<Reply<'ingestSpend'>> {
   const rows = typeof body === 'string' ? readSpendCsv(body) : body.spend.map(fromWireSpend)
   const results = await storeSpend(ctx, rows, query.time_zone)
+  countItems(ctx, 'spend', {
+    accepted: count(results, 'accepted') + count(results, 'replaced'),
+    duplicates: count(results, 'unchanged'),
+    rejected: count(results, 'rejected'),
+  })
   return {
     status: 200,
     body: {
@@ -108,13 +117,15 @@ async function ingestSpend(ctx: TenantContext, { body, query }: Request<'ingestS
   }
 }
 
-/** Of a batch whose items are stored once for good. */
-function tally(results: readonly { result: string }[]) {
-  return {
+/** As the answer has them, and for the metrics. */
+function countResults(ctx: RequestContext, kind: ItemKind, results: readonly { result: string }[]) {
+  const counts = {
     accepted: count(results, 'accepted'),
     duplicates: count(results, 'duplicate'),
     rejected: count(results, 'rejected'),
   }
+  countItems(ctx, kind, counts)
+  return counts
 }
 
 function count(results: readonly { result: string }[], of: string): number {

@@ -1,169 +1,200 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { AppContext } from '../context.ts'
-import { newestMigration } from '../db/migrate.ts'
-import { ProblemError, type ProblemItem } from '../problem/problem.ts'
-import {
-  askWorker,
-  canBypassPolicies,
-  findAnswer,
-  getSchemaVersion,
-  isWritable,
-  listUnprotectedTables,
-  roundTripTenantContext,
-} from './queries.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { AppContext, RequestContext, TenantContext } from '../context.ts'
+import { ProblemError } from '../problem/problem.ts'
+import { type EventLoopDelay, watchEventLoop } from './event-loop.ts'
+import { createFigures, type Figures } from './figures.ts'
+import { type Check, createReadiness, type ReadinessMeasurement } from './readiness.ts'
+import type { Verdict } from './verdict.ts'
+import { TooLate } from './within.ts'
+import { createWorkerProbe, type WorkerAnswer } from './worker-probe.ts'
 
-type CheckName = 'database' | 'schema' | 'row_level_security' | 'tenant_context'
+export { measureQueues, type QueueFigures } from './queries.ts'
 
-export interface Check {
-  name: CheckName
-  durationMs: number
+const RETRY_AFTER_SECONDS = '5'
+/** Beyond, a part is slow. */
+const SLOW_EVENT_LOOP_MS = 200
+const LONG_WAIT_S = 60
+/** That a scrape waits for a count, and that a probe does. */
+const FIGURES_MS = 2_000
+const PROBED_FIGURES_MS = 400
+
+/** What one process measures of itself. */
+interface Monitors {
+  readiness: Verdict<ReadinessMeasurement>
+  worker: () => Promise<WorkerAnswer>
+  figures: ReturnType<typeof createFigures>
+  eventLoop: EventLoopDelay
+  isDraining: boolean
 }
 
-/** A check that takes longer has failed: whoever asks wants to know now. */
-const CHECK_TIMEOUT_MS = 2_000
-/** How long a worker has to answer. It polls twice a second. */
-const PROBE_TIMEOUT_MS = 2_000
-const PROBE_POLL_MS = 50
-/** An answer is good for this long, so that many askers are one probe. */
-const PROBE_FRESH_MS = 1_000
-const RETRY_AFTER_SECONDS = '5'
+/** By process: contexts of requests are copies that share its pools. */
+const known = new WeakMap<AppContext['db'], Monitors>()
+
+function monitorsOf(ctx: AppContext): Monitors {
+  const found = known.get(ctx.db)
+  if (found !== undefined) return found
+  const monitors = {
+    readiness: createReadiness(ctx),
+    worker: createWorkerProbe(ctx),
+    figures: createFigures(ctx),
+    eventLoop: watchEventLoop(),
+    isDraining: false,
+  }
+  known.set(ctx.db, monitors)
+  return monitors
+}
+
+/** Begins to watch what can only be watched over time. */
+export function startMonitors(ctx: AppContext): void {
+  monitorsOf(ctx)
+}
+
+/** From now on the process is not ready, whatever is measured: it lets its requests finish and takes no new ones. */
+export function startDraining(ctx: AppContext): void {
+  monitorsOf(ctx).isDraining = true
+}
+
+export function stopMonitors(ctx: AppContext): void {
+  monitorsOf(ctx).eventLoop.stop()
+}
 
 /** Whether this process can serve requests now, each part tried for real. Throws `not_ready` with the parts that failed. */
 export async function checkReadiness(ctx: AppContext): Promise<Check[]> {
-  const { lookup } = ctx.db.main
-  const outcomes = await Promise.all([
-    tryCheck(ctx, 'database', async () => {
-      if (!(await isWritable(lookup))) throw new CheckFailed('The database is read-only.')
-    }),
-    tryCheck(ctx, 'schema', async () => {
-      const [actual, expected] = [await getSchemaVersion(lookup), await newestMigration()]
-      if (actual === null || actual < expected)
-        throw new CheckFailed(`The database is at ${actual ?? 'nothing'}, this code needs ${expected}.`)
-    }),
-    tryCheck(ctx, 'row_level_security', async () => {
-      if (await canBypassPolicies(lookup))
-        throw new CheckFailed('The role in DATABASE_URL is not bound by row level security.')
-      const open = await listUnprotectedTables(lookup)
-      if (open.length > 0) throw new CheckFailed(`Row level security is not forced on: ${open.join(', ')}.`)
-    }),
-    tryCheck(ctx, 'tenant_context', async () => {
-      if (!(await roundTripTenantContext(ctx.db.main)))
-        throw new CheckFailed('The tenant of a transaction does not end with it.')
-    }),
-  ])
-  const failed = outcomes.filter((outcome): outcome is ProblemItem => 'pointer' in outcome)
-  reportChange(ctx, failed)
-  if (failed.length > 0) {
-    const names = failed.map(({ pointer }) => pointer.replace('/checks/', '')).join(', ')
-    throw new ProblemError('not_ready', `Not ready: ${names}.`, {
-      errors: failed,
-      headers: { 'Retry-After': RETRY_AFTER_SECONDS },
-    })
+  const { readiness, isDraining } = monitorsOf(ctx)
+  if (isDraining) {
+    const detail = 'The process is going down: it lets its requests finish and takes no new ones.'
+    throw notReady('Not ready: draining.', [{ pointer: '/checks/draining', code: 'draining', detail }])
   }
-  return outcomes as Check[]
+  const { checks, failed } = await readiness.ask()
+  if (failed.length === 0) return checks
+  const names = failed.map(({ pointer }) => pointer.replace('/checks/', '')).join(', ')
+  throw notReady(`Not ready: ${names}.`, failed)
 }
 
-const lastFailed = new WeakMap<AppContext['db'], string>()
-
-/** One line when it turns bad, worse or good: whoever asks every second must not fill the log. */
-function reportChange(ctx: AppContext, failed: readonly ProblemItem[]): void {
-  const names = failed.map(({ pointer }) => pointer).join(' ')
-  const before = lastFailed.get(ctx.db) ?? ''
-  lastFailed.set(ctx.db, names)
-  if (names === before) return
-  if (failed.length === 0) ctx.log.warn('ready again')
-  else ctx.log.warn({ checks: failed.map(({ pointer, detail }) => ({ pointer, detail })) }, 'not ready')
+function notReady(detail: string, errors: ReadinessMeasurement['failed']): ProblemError {
+  return new ProblemError('not_ready', detail, { errors, headers: { 'Retry-After': RETRY_AFTER_SECONDS } })
 }
 
-/** What a check found; its message is public. */
-class CheckFailed extends Error {
-  override name = 'CheckFailed'
+/** What the database knows of queues and workers, as fresh as the probes are. Rejects where it cannot be read in time. */
+export function getFigures(ctx: AppContext): Promise<Figures> {
+  return monitorsOf(ctx).figures(FIGURES_MS)
 }
 
-async function tryCheck(ctx: AppContext, name: CheckName, check: () => Promise<void>): Promise<Check | ProblemItem> {
-  const started = performance.now()
-  try {
-    await within(CHECK_TIMEOUT_MS, check())
-    return { name, durationMs: round(performance.now() - started) }
-  } catch (error) {
-    ctx.log.debug({ err: error, check: name }, 'a readiness check failed')
-    const detail = error instanceof CheckFailed ? error.message : 'The database did not answer as it should.'
-    return { pointer: `/checks/${name}`, code: 'failed', detail }
-  }
+/** See `EventLoopDelay`. */
+export function getEventLoopDelayMs(ctx: AppContext): number | null {
+  return monitorsOf(ctx).eventLoop.p99Ms()
 }
 
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  const timeout = new AbortController()
-  try {
-    const late = delay(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
-      throw new CheckFailed(`No answer within ${timeoutMs} ms.`)
-    })
-    late.catch(() => {})
-    return await Promise.race([work, late])
-  } finally {
-    timeout.abort()
-  }
-}
-
-export interface WorkerAnswer {
-  workerId: string
-  roundTripMs: number
-  checkedAt: Date
-}
-
-type Probe = { at: number; answer: Promise<WorkerAnswer> }
-const probes = new WeakMap<AppContext['db'], Probe>()
-
-/**
- * A real round trip: a job is queued, a worker takes it and writes its answer, and the answer is read. Askers share one
- * probe, and an answer is good for a second. Throws `worker_unavailable` naming the part that is down.
- */
+/** A round trip through the queue and a worker. Throws `worker_unavailable` naming the part that is down. */
 export function checkWorker(ctx: AppContext): Promise<WorkerAnswer> {
-  const running = probes.get(ctx.db)
-  if (running !== undefined && performance.now() - running.at < PROBE_FRESH_MS) return running.answer
-  const probe: Probe = { at: Number.POSITIVE_INFINITY, answer: askAndWait(ctx) }
-  probes.set(ctx.db, probe)
-  const settle = () => {
-    probe.at = performance.now()
-  }
-  probe.answer.then(settle, settle)
-  return probe.answer
+  return monitorsOf(ctx).worker()
 }
 
-async function askAndWait(ctx: AppContext): Promise<WorkerAnswer> {
-  const { lookup } = ctx.db.main
-  const started = performance.now()
+export type ComponentName = 'api' | 'database' | 'queue' | 'worker'
+export type ComponentStatus = 'up' | 'degraded' | 'down' | 'unknown'
+
+export interface Status {
+  status: 'healthy' | 'degraded' | 'unhealthy'
+  version: string
+  checkedAt: Date
+  uptimeS: number
+  components: { name: ComponentName; status: ComponentStatus }[]
+}
+
+interface Measured {
+  status: Status
+  readiness: ReadinessMeasurement
+  /** `late`: there are so many jobs that counting them takes longer than whoever asks can wait. */
+  figures: Figures | 'late' | null
+  eventLoopP99Ms: number | null
+}
+
+/** Throws `not_ready` where requests cannot be answered. */
+export async function getStatus(ctx: RequestContext): Promise<Status> {
+  const { status, readiness } = await measure(ctx)
+  if (status.status !== 'unhealthy') return status
+  const errors = readiness.failed.map(({ detail }) => ({ pointer: '/components/database', code: 'down', detail }))
+  throw notReady(`1 of ${status.components.length} parts is down.`, errors)
+}
+
+async function measure(ctx: AppContext): Promise<Measured> {
+  const monitors = monitorsOf(ctx)
+  const [readiness, figures, worker] = await Promise.all([
+    monitors.readiness.ask(),
+    monitors.figures(PROBED_FIGURES_MS).catch((error: unknown) => (error instanceof TooLate ? 'late' : null)),
+    describeWorker(monitors),
+  ])
+  const eventLoopP99Ms = monitors.eventLoop.p99Ms()
+  const isSlow = eventLoopP99Ms !== null && eventLoopP99Ms > SLOW_EVENT_LOOP_MS
+  const api = isSlow || monitors.isDraining ? 'degraded' : 'up'
+  const database = readiness.isGood ? 'up' : 'down'
+  const components: Status['components'] = [
+    { name: 'api', status: api },
+    { name: 'database', status: database },
+    // Of what needs the database nothing is known while that is down.
+    { name: 'queue', status: database === 'down' ? 'unknown' : describeQueues(figures, worker) },
+    { name: 'worker', status: database === 'down' || worker === 'no queue' ? 'unknown' : worker },
+  ]
+  const isHealthy = components.every(({ status }) => status === 'up')
+  const status = database === 'down' ? 'unhealthy' : isHealthy ? 'healthy' : 'degraded'
+  const { version } = packageJson
+  const about = { version, checkedAt: readiness.measuredAt, uptimeS: Math.floor(process.uptime()) }
+  return {
+    status: { status, ...about, components },
+    readiness,
+    figures: database === 'down' ? null : figures,
+    eventLoopP99Ms,
+  }
+}
+
+async function describeWorker({ worker }: Monitors): Promise<ComponentStatus | 'no queue'> {
   try {
-    await within(CHECK_TIMEOUT_MS, isWritable(lookup))
-  } catch (cause) {
-    throw unavailable('database', 'The database does not answer.', cause)
+    await worker()
+    return 'up'
+  } catch (error) {
+    const part = error instanceof ProblemError ? error.errors?.[0]?.pointer : undefined
+    return part === '/worker' ? 'down' : part === '/queue' ? 'no queue' : 'unknown'
   }
-  const probeId = randomUUID()
-  try {
-    await within(CHECK_TIMEOUT_MS, askWorker(lookup, probeId))
-  } catch (cause) {
-    throw unavailable('queue', 'The queue takes no job.', cause)
-  }
-  while (performance.now() - started < PROBE_TIMEOUT_MS) {
-    await delay(PROBE_POLL_MS)
-    const answer = await within(CHECK_TIMEOUT_MS, findAnswer(lookup, probeId)).catch((cause) => {
-      throw unavailable('database', 'The database does not answer.', cause)
-    })
-    if (answer !== undefined)
-      return { workerId: answer.workerId, roundTripMs: round(performance.now() - started), checkedAt: ctx.clock() }
-  }
-  throw unavailable('worker', `No worker answered within ${PROBE_TIMEOUT_MS} ms.`)
 }
 
-function unavailable(part: 'database' | 'queue' | 'worker', detail: string, cause?: unknown): ProblemError {
-  return new ProblemError('worker_unavailable', detail, {
-    cause,
-    errors: [{ pointer: `/${part}`, code: 'down', detail }],
-    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
-  })
+function describeQueues(figures: Measured['figures'], worker: ComponentStatus | 'no queue'): ComponentStatus {
+  if (figures === null || worker === 'no queue') return 'down'
+  if (figures === 'late') return 'unknown'
+  const isLate = figures.queues.some(({ oldestReadyAgeS }) => (oldestReadyAgeS ?? 0) > LONG_WAIT_S)
+  return isLate ? 'degraded' : 'up'
 }
 
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100
+export interface DetailedStatus extends Status {
+  database: {
+    schemaVersion: string | null
+    roundTripMs: number | null
+    connectionsMax: number
+    connectionsOpen: number
+    connectionsBusy: number
+    requestsWaiting: number
+  }
+  figures: Pick<Figures, 'queues' | 'workers'>
+  requests: NonNullable<ReturnType<NonNullable<RequestContext['requestFigures']>>> & { eventLoopP99Ms: number | null }
+}
+
+const NO_REQUESTS = { perMinute: 0, errorRatio: null, durationP50Ms: null, durationP99Ms: null }
+
+/** The status with the figures behind it. */
+export async function getDetails(ctx: TenantContext): Promise<DetailedStatus> {
+  const { status, readiness, figures, eventLoopP99Ms } = await measure(ctx)
+  const pools = [ctx.db.main.pool, ctx.db.ingest.pool]
+  const sum = (read: (pool: (typeof pools)[number]) => number) => pools.reduce((total, pool) => total + read(pool), 0)
+  return {
+    ...status,
+    database: {
+      schemaVersion: readiness.schemaVersion,
+      roundTripMs: readiness.checks.find(({ name }) => name === 'database')?.durationMs ?? null,
+      connectionsMax: sum(({ options }) => options.max ?? 0),
+      connectionsOpen: sum(({ totalCount }) => totalCount),
+      connectionsBusy: sum(({ totalCount, idleCount }) => totalCount - idleCount),
+      requestsWaiting: sum(({ waitingCount }) => waitingCount),
+    },
+    figures: figures === null || figures === 'late' ? { queues: [], workers: [] } : figures,
+    requests: { ...(ctx.requestFigures?.() ?? NO_REQUESTS), eventLoopP99Ms },
+  }
 }

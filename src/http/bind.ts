@@ -8,16 +8,19 @@ import { createAdmission } from './admission.ts'
 import type { Authenticator } from './authenticate.ts'
 import type { CorsPolicy } from './cors.ts'
 import { createEngine } from './engine.ts'
-import type { Limits } from './exchange.ts'
+import type { Answered, Limits } from './exchange.ts'
 import type { ContractSource } from './operations.ts'
+import { isCounted } from './probes.ts'
+import { createRequestWindow } from './request-window.ts'
 import { listenable } from './server.ts'
 import type { Description, FindImplementation } from './static/description.ts'
 import { createStaticRoutes, type StaticRoute } from './static-routes.ts'
 
 export type { Authenticator, IncomingRequest } from './authenticate.ts'
 export type { CorsPolicy } from './cors.ts'
-export type { Limits } from './exchange.ts'
+export type { Answered, Limits } from './exchange.ts'
 export type { StoredAnswer } from './idempotency.ts'
+export { createProbeServer } from './probes.ts'
 export { isConnectionError } from './problem.ts'
 export { closeServer } from './server.ts'
 
@@ -35,14 +38,19 @@ export interface BindOptions {
   cors?: CorsPolicy
   /** What is counted and remembered of callers. Default: nothing. */
   limits?: Limits
+  /** True from when no further request is wanted on a connection: each then ends with its answer. Default: never. */
+  isClosing?: () => boolean
+  /** Sees each answer as it is written, but for those to probes. */
+  onAnswered?: (answer: Answered) => void
 }
 
 /** The platform's API: not listening yet. Throws when contract, handlers and authenticators do not fit each other. */
 export function createServer(
   ctx: AppContext,
-  { handlers, authenticators, staticRoutes, cors, limits }: BindOptions,
+  { handlers, authenticators, staticRoutes, cors, limits, isClosing, onAnswered }: BindOptions,
 ): Server {
   const contract = loadContract()
+  const window = createRequestWindow()
   const server = listenable(
     ctx.log,
     createEngine(ctx, {
@@ -55,9 +63,15 @@ export function createServer(
           implementationOf: implementationIn(handlers),
           mockGatewayUrl: ctx.config.mockGatewayUrl,
         }),
-      isClosing: () => !server.listening,
+      isClosing: () => !server.listening || isClosing?.() === true,
       trustedProxies: ctx.config.trustedProxies,
       admission: createAdmission(ctx.config.ingest),
+      requestFigures: window.read,
+      onAnswered: (answer) => {
+        if (!isCounted(answer.operationId)) return
+        window.note(answer.status, answer.durationMs)
+        onAnswered?.(answer)
+      },
       ...(cors !== undefined && { cors }),
       ...(limits !== undefined && { limits }),
     }),

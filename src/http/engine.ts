@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
 import type { Request as BackendRequest } from 'openapi-backend'
-import type { Admission, AppContext } from '../context.ts'
+import type { Admission, AppContext, RequestFigures } from '../context.ts'
 
 import type { Authenticator } from './authenticate.ts'
 import { createBackend } from './backend.ts'
 import { readBody } from './body.ts'
 import { createClientFinder } from './client-address.ts'
 import { type CorsPolicy, openCors, preflightHeaders, readForeignOrigin, readPreflight } from './cors.ts'
-import { corsTargetOf, type Exchange, type Limits, type Target } from './exchange.ts'
+import { type Answered, corsTargetOf, type Exchange, type Limits, type Target } from './exchange.ts'
 import { findFramingFault, isDoubtful } from './framing.ts'
 import { malformed } from './json.ts'
 import { type AnyHandler, type AnyReply, bindOperations, type ContractSource } from './operations.ts'
@@ -36,6 +36,10 @@ export interface EngineOptions {
   limits?: Limits
   /** Where what is to be stored takes its place. Default: there is always one. */
   admission?: Admission
+  /** Sees each answer as it is written. */
+  onAnswered?: (answer: Answered) => void
+  /** What the server knows of its requests, for the handlers. */
+  requestFigures?: () => RequestFigures
   /** Addresses and networks (CIDR) whose word about the client's address is taken. Default: none. */
   trustedProxies?: readonly string[] | undefined
 }
@@ -63,7 +67,7 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     options.authenticators,
     options.sendReply ?? sendReply,
   )
-  const { cors, limits, admission } = options
+  const { cors, limits, admission, onAnswered, requestFigures } = options
   const findClient = createClientFinder(options.trustedProxies ?? [], () => {
     if (options.trustedProxies !== undefined) app.log.warn(UNHEARD_PROXY)
   })
@@ -76,6 +80,7 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
     // By hand, since url parsers normalise what must stay as it came.
     const question = req.url.indexOf('?')
     let bytes: Promise<Buffer> | undefined
+    const trace = app.tracing?.startRequest({ correlationId, method: req.method, traceparent: req.headers.traceparent })
     const exchange: Exchange = {
       req,
       res,
@@ -86,8 +91,11 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
         userAgent: req.headers['user-agent'],
         permits: limits?.rates,
         admission,
+        requestFigures,
         log: app.log.child({ correlationId }),
+        trace,
       },
+      trace,
       method: req.method,
       path: question === -1 ? req.url : req.url.slice(0, question),
       query: question === -1 ? '' : req.url.slice(question + 1),
@@ -100,6 +108,8 @@ export function createEngine(app: AppContext, options: EngineOptions): RequestHa
       quota: undefined,
       cors: cors && { policy: cors, readableBy: null },
       isClosing: options.isClosing,
+      arrivedMs: performance.now(),
+      onAnswered,
       readBody() {
         bytes ??= readBody(req, res)
         return bytes

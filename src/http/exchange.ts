@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import type { Principal, RequestContext } from '../context.ts'
+import type { AnsweredRequest, Principal, RequestContext, Trace } from '../context.ts'
 import type { IncomingRequest } from './authenticate.ts'
 import { type CorsState, type CorsTarget, FILE_PLAN } from './cors.ts'
 import type { AnswerStore } from './idempotency.ts'
@@ -34,6 +34,20 @@ export interface Exchange extends IncomingRequest {
   cors: CorsState | undefined
   /** Whether the server is going down: the answer then closes its connection. */
   isClosing: () => boolean
+  /** By `performance.now()`. */
+  arrivedMs: number
+  onAnswered: ((answer: Answered) => void) | undefined
+  trace: Trace<AnsweredRequest> | undefined
+}
+
+/** One answer, as it is written. */
+export interface Answered {
+  /** Undefined for files, unknown paths and what is not HTTP. */
+  operationId: string | undefined
+  status: number
+  /** Since the headers had arrived. */
+  durationMs: number
+  correlationId: string
 }
 
 export function operationOf({ match }: Exchange): BoundOperation | undefined {

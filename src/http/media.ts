@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Request } from 'express'
 import { ProblemError } from '../problem/problem.ts'
 
 /** Throws `unsupported_media_type` (415) unless the body is sent plain. Compressed bodies would make the size limit a lie. */
@@ -8,6 +9,20 @@ export function requireIdentityEncoding(headers: IncomingHttpHeaders): void {
   throw new ProblemError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
     headers: { 'Accept-Encoding': 'identity' }, // RFC 9110 section 12.5.3: what a 415 for a content coding carries
   })
+}
+
+/** Parameters of a range that say how text is to be written, not which type: an offer has none and is no worse for it. */
+const HOW = /;[ \t]*(?:charset|escaping)=(?:"[^"]*"|[^\s;,"]*)/gi
+
+/**
+ * The one of `offers` that Accept likes best; false where it likes none. Without HOW, Prometheus 3, which asks for
+ * `application/openmetrics-text;version=1.0.0;escaping=allow-utf-8`, would be refused that type.
+ */
+export function choose(req: Request, offers: string[]): string | false {
+  const accept = req.headers.accept?.replace(HOW, '')
+  // All that it looks at of a request.
+  const asked = { headers: { accept }, accepts: req.accepts } as Request
+  return asked.accepts(offers)
 }
 
 /** The one of `accepted` (lower case) that Content-Type names; as UTF-8 where it says so. Throws `unsupported_media_type` (415). */

@@ -27,6 +27,8 @@ export interface AnyRequest {
   headers: object
   body: unknown
   rawBody: Buffer
+  /** Of the media types that the operation answers with, the one that the caller likes best; '' where it has none. */
+  prefers: string
 }
 export interface AnyReply {
   status: number

@@ -98,6 +98,14 @@ export function send(
   }
   if (isClosing()) headers.push('Connection', 'close')
   sendBytes(req, res, status, headers, payload)
+  const operationId = operationOf(exchange)?.id
+  exchange.trace?.end({ operationId, status })
+  exchange.onAnswered?.({
+    operationId,
+    status,
+    durationMs: performance.now() - exchange.arrivedMs,
+    correlationId: ctx.correlationId,
+  })
 }
 
 interface ReplyFault {

@@ -5,7 +5,7 @@ import { narrowCors } from './cors.ts'
 import type { Exchange } from './exchange.ts'
 import { answerOnce } from './idempotency.ts'
 import { type JsonValue, parseJson, parseText } from './json.ts'
-import { requireIdentityEncoding, requireMediaType } from './media.ts'
+import { choose, requireIdentityEncoding, requireMediaType } from './media.ts'
 import { type AnyReply, type AnyRequest, type BoundOperation, IDEMPOTENCY_KEY } from './operations.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 import { requireQuota } from './rate-limit.ts'
@@ -58,6 +58,7 @@ async function runHandler(operation: BoundOperation, exchange: Exchange, sent: S
     headers: parameters.header,
     body,
     rawBody,
+    prefers: preferredMediaType(operation, exchange),
   }
   // The one cast: `Handlers` and the validators have agreed on the types.
   const handle = (ctx: RequestContext) => operation.handler(ctx as never, request as never)
@@ -123,9 +124,14 @@ function readDeclaredParameters({ row, parameters, isStrict }: BoundOperation, e
   }
 }
 
+function preferredMediaType({ offers }: BoundOperation, { req }: Exchange): string {
+  const [only = ''] = offers
+  return offers.length < 2 || req.headers.accept === undefined ? only : choose(req, offers) || only
+}
+
 function requireAcceptable({ offers }: BoundOperation, { req }: Exchange): void {
   const accept = req.headers.accept
   if (accept === undefined || accept === '*/*' || offers.length === 0 || offers.includes(accept)) return
-  if (req.accepts(offers) !== false) return
+  if (choose(req, offers) !== false) return
   throw new ProblemError('not_acceptable', `This operation answers with ${offers.join(' or ')}.`)
 }

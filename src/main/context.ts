@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { createRevocations } from '../auth/revocations.ts'
 import { createVerifiedCache } from '../auth/verified-cache.ts'
 import { type Config, ConfigError } from '../config.ts'
@@ -7,6 +7,7 @@ import type { AppContext } from '../context.ts'
 import type { Lookup } from '../db/connect.ts'
 import { connect } from '../db/connect.ts'
 import { listen } from '../db/listen.ts'
+import { createLog } from '../log.ts'
 import { deriveKeyRing } from '../secrets/keyring.ts'
 import { createKeyUses } from '../tenants/api-keys/last-used.ts'
 import { createKeyLookUps } from '../tenants/api-keys/unknown-keys.ts'
@@ -33,21 +34,7 @@ export function createContext(
   role: 'app_user' | 'app_worker' | 'app_rw',
   name: string,
 ): ProcessContext {
-  const log = pino({
-    name,
-    level: config.logLevel,
-    serializers: { err: describeError },
-    // Nothing of a request or a job is logged but what a line names; these are the last line against a slip.
-    redact: [
-      '*.authorization',
-      '*.password',
-      '*.secret',
-      '*.access_token',
-      '*.refresh_token',
-      '*.api_key',
-      'req.headers',
-    ],
-  })
+  const log = createLog({ name, level: config.logLevel })
   const main = connect({ url: config.databaseUrls[role], applicationName: `skeldir ${name}`, log })
   const ingest = connect({ url: config.databaseUrls.app_ingest, applicationName: `skeldir ${name} ingest`, log })
   // A batch of removals may take longer than a request; the API has no such pool.
@@ -61,12 +48,24 @@ export function createContext(
           statementTimeoutMs: 60_000,
           log,
         })
+  // Whatever the requests or jobs of this process do with their connections, it can still say that it lives.
+  const probe =
+    role !== 'app_rw'
+      ? connect({
+          url: config.databaseUrls[role],
+          applicationName: `skeldir ${name} probe`,
+          max: 2,
+          // What takes longer is of no use to whoever asked, and the next one waits for the connection.
+          statementTimeoutMs: 2_000,
+          log,
+        })
+      : undefined
   const { start, stop, ...authentication } = createAuthentication(config, { name, lookup: main.lookup, log })
   return {
     config,
     log,
     clock: () => new Date(),
-    db: { main, ingest, ...(retention !== undefined && { retention }) },
+    db: { main, ingest, ...(retention !== undefined && { retention }), ...(probe !== undefined && { probe }) },
     keys: deriveKeyRing(config.masterKeys),
     paypalCertificates: createPaypalCertificates({ trust: paypalTrust(config), download, log }),
     deliveries: createDeliveryStore(ingest, config.ingest),
@@ -74,7 +73,7 @@ export function createContext(
     startAuthentication: start,
     async close() {
       await stop()
-      await Promise.all([main.close(), ingest.close(), retention?.close()])
+      await Promise.all([main.close(), ingest.close(), retention?.close(), probe?.close()])
     },
   }
 }
@@ -132,19 +131,5 @@ export function createAuthentication(
     async stop() {
       await Promise.all([revocations.stop(), keyUses.stop(), deliveryTimes.stop()])
     },
-  }
-}
-
-/** Named fields only: errors of pg carry the whole client, with the name and the secret key of its session. */
-function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: String(error) }
-  const { name, message, stack, cause } = error
-  const { code } = error as { code?: unknown }
-  return {
-    name,
-    message,
-    ...(typeof code === 'string' && { code }),
-    stack,
-    ...(cause !== undefined && { cause: describeError(cause) }),
   }
 }

@@ -5,16 +5,6 @@ import { type Handler, notImplemented, type OperationId } from '../contract.ts'
  * builds it. Each is answered 501, carries `x-stability: draft`, and leaves this list with its handler and its tests.
  */
 export const notImplementedOperations = {
-  getDetailedHealth: 6,
-  getFailedJob: 6,
-  getHealthStatus: 6,
-  getMetrics: 6,
-  listErrors: 6,
-  listFailedJobs: 6,
-  logError: 6,
-  redriveFailedJob: 6,
-  resolveFailedJob: 6,
-
   compareAttributionModels: 7,
   explainAttributionEntity: 7,
   getDailyRevenue: 7,

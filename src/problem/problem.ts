@@ -17,6 +17,11 @@ export interface ProblemOptions {
   headers?: Record<string, string>
 }
 
+/** Whether an answer says that we failed. What is declared and not built yet, 501, is no failure. */
+export function isFailure(status: number): boolean {
+  return status >= 500 && status !== 501
+}
+
 /**
  * The only error that becomes a response other than `internal_error`.
  * `detail` is public: a sentence for the caller, without internals. The status and the title come from the registry

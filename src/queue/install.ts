@@ -11,16 +11,21 @@ const UPDATE_QUEUE = `
   set retry_limit = w."retryLimit", retry_delay = w."retryDelay", retry_backoff = w."retryBackoff",
       retry_delay_max = w."retryDelayMax", expire_seconds = w."expireInSeconds", retention_seconds = w."retentionSeconds",
       deletion_seconds = w."deleteAfterSeconds", dead_letter = w."deadLetter", heartbeat_seconds = w."heartbeatSeconds",
+      notify = w."notify",
       updated_on = now()
   from jsonb_to_record($2::jsonb) as w (
     "retryLimit" integer, "retryDelay" integer, "retryBackoff" boolean, "retryDelayMax" integer, "expireInSeconds" integer,
-    "retentionSeconds" integer, "deleteAfterSeconds" integer, "deadLetter" text, "heartbeatSeconds" integer)
+    "retentionSeconds" integer, "deleteAfterSeconds" integer, "deadLetter" text, "heartbeatSeconds" integer,
+    "notify" boolean)
   where q.name = $1
     and (q.retry_limit, q.retry_delay, q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.retention_seconds,
-         q.deletion_seconds, q.dead_letter, q.heartbeat_seconds)
+         q.deletion_seconds, q.dead_letter, q.heartbeat_seconds, q.notify)
       is distinct from
         (w."retryLimit", w."retryDelay", w."retryBackoff", w."retryDelayMax", w."expireInSeconds", w."retentionSeconds",
-         w."deleteAfterSeconds", w."deadLetter", w."heartbeatSeconds")`
+         w."deleteAfterSeconds", w."deadLetter", w."heartbeatSeconds", w."notify")`
+
+/** Who is at work is looked for each second: without an index that is every job of the last week. */
+const INDEX_ACTIVE = `create index if not exists job_common_active_idx on ${SCHEMA}.job_common (name) where state = 'active'`
 
 /**
  * Brings the queue's schema and its queues up to date, as skeldir_owner. pg-boss prints the SQL, we run it: at run time
@@ -39,11 +44,13 @@ export async function installQueue(client: pg.Client): Promise<void> {
     } else {
       await client.query(getConstructionPlans(SCHEMA))
     }
+    await client.query(INDEX_ACTIVE)
     for (const queue of queues) {
       const { name, ...options } = queue
       const row = {
         ...options,
         retryBackoff: true,
+        notify: queue.notify ?? false,
         deleteAfterSeconds: queue.deleteAfterSeconds ?? DELETE_AFTER_SECONDS,
         retentionSeconds: RETENTION_SECONDS,
       }

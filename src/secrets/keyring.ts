@@ -252,6 +252,18 @@ export function openStoredAnswer({ tenantId, version, key }: TenantKey, keyHash:
   ).toString()
 }
 
+/** What a browser reported (JSON), bound to the fingerprint of the error. */
+export function sealBrowserError({ tenantId, version, key }: TenantKey, fingerprint: Buffer, json: string): Buffer {
+  const purpose = `browser-error/${fingerprint.toString('hex')}`
+  return seal(derive(key, 'skeldir/browser-error/v1'), Buffer.from(json), place(tenantId, purpose, version))
+}
+
+/** Throws DecryptionError. */
+export function openBrowserError({ tenantId, version, key }: TenantKey, fingerprint: Buffer, sealed: Buffer): string {
+  const purpose = `browser-error/${fingerprint.toString('hex')}`
+  return open(derive(key, 'skeldir/browser-error/v1'), sealed, place(tenantId, purpose, version)).toString()
+}
+
 /** The bytes of a delivery that could not be read, bound to their SHA-256. */
 export function sealDeadBody({ tenantId, version, key }: TenantKey, bodySha256: Buffer, rawBody: Buffer): Buffer {
   const purpose = `dead-body/${bodySha256.toString('hex')}`

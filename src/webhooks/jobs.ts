@@ -1,4 +1,5 @@
 import { defineJob } from '../queue/job.ts'
+import { URGENT } from '../queue/queues.ts'
 
 /** Reads the facts out of a stored delivery. Enqueued by internal.ingest_webhook_event (migration 0004), by this name. */
 export const normalizeEvent = defineJob<{ eventId: string }>({ name: 'webhooks.normalize_event', queue: 'webhook' })
@@ -7,12 +8,26 @@ export const normalizeEvent = defineJob<{ eventId: string }>({ name: 'webhooks.n
 export const obeyPrivacyRequest = defineJob<{ eventId: string }>({
   name: 'webhooks.obey_privacy_request',
   queue: 'maintenance',
+  priority: URGENT,
+})
+
+/** Asks for a scan of what every tenant has stored, by the clock. */
+export const startPersonalDataScan = defineJob<Record<string, never>>({
+  name: 'webhooks.start_personal_data_scan',
+  queue: 'maintenance',
+})
+
+/** Looks for personal data in what a tenant has stored of what came in. */
+export const scanStoredData = defineJob<Record<string, never>>({
+  name: 'webhooks.scan_stored_data',
+  queue: 'maintenance',
 })
 
 /** Reads the dead events that a run took once more, some seconds' worth of them. */
 export const replayDeadEvents = defineJob<{ replayId: string }>({
   name: 'webhooks.replay_dead_events',
   queue: 'webhook',
+  isMembersOwn: true,
 })
 
 /** Asks for the polls of all tenants, by the clock. */

@@ -4,6 +4,7 @@ import { expectProblem, masked } from '../support/answer.ts'
 import { DAY, daysAgo, deliverShopify, givenEndpoint, HOUR, shopifyOrder, toDay } from '../support/given.ts'
 import { expectRateLimited } from '../support/limits.ts'
 import { type TestTenant, until, usePlatform } from '../support/platform.ts'
+import { logIn } from '../support/sessions.ts'
 import { untilIdle } from '../support/stored.ts'
 
 const platform = usePlatform()
@@ -13,7 +14,9 @@ beforeAll(async () => {
 
 async function request(tenant: TestTenant, start: Date, end = start) {
   const body = { start_date: toDay(start), end_date: toDay(end) }
-  const { status, body: job } = await platform.call('requestRecompute', { tenant, body })
+  // It is done while whoever asked for it is logged in.
+  const { accessToken: token } = await logIn(platform, { email: tenant.email, password: tenant.password, tenant })
+  const { status, body: job } = await platform.call('requestRecompute', { token, body })
   expect(status).toBe(202)
   return job
 }

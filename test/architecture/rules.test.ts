@@ -26,6 +26,8 @@ const GOOD: Record<string, string> = {
   'src/revenue/handlers.ts': `import type { Row } from './queries.ts'\nimport { service } from './service.ts'\nexport const handlers = service as unknown as Row`,
   'src/revenue/tasks.ts': `import { job } from '../queue/job.ts'\nimport { service } from './service.ts'\nexport const tasks = [job, service]`,
   'src/revenue/noun.test.ts': `import { test } from 'vitest'\nimport { config } from '../config.ts'\nexport const tested = [test, config]`,
+  'src/tracing/spans.ts': `import { trace } from '@opentelemetry/api'\nexport const spans = trace`,
+  'src/main/traces.ts': `export const traces = () => import('../tracing/spans.ts')`,
   'src/main/app.ts': `import { bind } from '../http/bind.ts'\nimport { handlers } from '../revenue/handlers.ts'\nexport const app = [bind, handlers]`,
   'src/money.ts': `export const money = 1`,
   'generated/client/index.js': `export const client = 1`,
@@ -70,6 +72,12 @@ const BAD: Record<string, [file: string, source: string][]> = {
     ['src/main/backend.ts', `import backend from 'openapi-backend'\nexport const x = backend`],
   ],
   'pg-boss-only-in-queue': [['src/revenue/boss.ts', `import boss from 'pg-boss'\nexport const x = boss`]],
+  'opentelemetry-only-in-tracing': [
+    ['src/main/otel.ts', `import { trace } from '@opentelemetry/api'\nexport const x = trace`],
+  ],
+  'tracing-is-loaded-late': [
+    ['src/main/spans.ts', `import { spans } from '../tracing/spans.ts'\nexport const x = spans`],
+  ],
   'sql-only-in-queries': [['src/revenue/sql.ts', `import kysely from 'kysely'\nexport const x = kysely`]],
   'console-stands-apart': [
     ['src/console/config.tsx', `import { config } from '../config.ts'\nexport const x = config`],
@@ -87,14 +95,20 @@ const BAD: Record<string, [file: string, source: string][]> = {
   'nothing-but-production-packages': [['src/revenue/dev.ts', `import { test } from 'vitest'\nexport const x = test`]],
   'declared-packages': [['src/revenue/package.ts', `import stray from 'stray'\nexport const x = stray`]],
 }
-const PACKAGES = ['express', 'openapi-backend', 'pg-boss', 'kysely', 'preact', 'vitest', 'stray']
+const PACKAGES = ['express', 'openapi-backend', '@opentelemetry/api', 'pg-boss', 'kysely', 'preact', 'vitest', 'stray']
 
 async function plant(files: Record<string, string>): Promise<{ root: string; remove: () => Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), 'skeldir-architecture-'))
   const all: Record<string, string> = {
     'package.json': JSON.stringify({
       type: 'module',
-      dependencies: { express: '1.0.0', 'openapi-backend': '1.0.0', 'pg-boss': '1.0.0', kysely: '1.0.0' },
+      dependencies: {
+        '@opentelemetry/api': '1.0.0',
+        express: '1.0.0',
+        'openapi-backend': '1.0.0',
+        'pg-boss': '1.0.0',
+        kysely: '1.0.0',
+      },
       devDependencies: { preact: '1.0.0', vitest: '1.0.0' },
     }),
     'tsconfig.json': JSON.stringify({
@@ -166,5 +180,5 @@ module.exports = { ...rules, options: { ...rules.options, exclude: { path: '^src
   await copyFile(RULES_FILE, join(root, 'rules.cjs'))
   await writeFile(join(root, '.dependency-cruiser.cjs'), blind)
   const { faults } = await checkArchitecture(root)
-  expect(faults).toEqual([expect.stringMatching(/^looked at 17 of 23 files; not at src\/revenue\//)])
+  expect(faults).toEqual([expect.stringMatching(/^looked at 19 of 25 files; not at src\/revenue\//)])
 })

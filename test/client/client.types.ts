@@ -68,7 +68,7 @@ export async function mediaTypes(): Promise<void> {
     same<typeof result.data.rows extends readonly object[] ? 1 : 0, 1>(true)
   else same<typeof result.data, Blob>(true)
   const metrics = await api.getMetrics()
-  if (metrics.ok) same<typeof metrics.data, string>(true)
+  if (metrics.ok && metrics.mediaType === 'text/plain; version=0.0.4') same<typeof metrics.data, string>(true)
   const gone = await api.revokeSession({ params: { session_id: 'x' } })
   if (gone.ok) same<typeof gone.data, undefined>(true)
 }

@@ -17,6 +17,6 @@ test('what the migrations generate is what is committed', async () => {
   const database = await createTestDatabase()
   onTestFinished(database.drop)
   const files = await printDatabase(database.migrationUrl)
-  expect([...files.keys()]).toEqual(['generated/database.ts', 'generated/schema.sql'])
+  expect([...files.keys()]).toEqual(['generated/database.ts', 'generated/grants.ts', 'generated/schema.sql'])
   for (const [path, content] of files) expect(readFileSync(join(root, path), 'utf8'), path).toBe(content)
 })

@@ -3,6 +3,7 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { bootstrapDatabase, RUNTIME_ROLES, toUrl } from '../../src/db/bootstrap.ts'
 import { migrate } from '../../src/db/migrate.ts'
+import { run } from '../support/apart.ts'
 
 // The roles are the cluster's, so these tests repeat the passwords of the run: others use them at the same time.
 const settings = () => {
@@ -90,4 +91,18 @@ test('keeps one password per role where each has its own, whatever stands in it'
   expect(parsed.search).toBe('?sslmode=require')
   const client = new pg.Client({ connectionString: url.replace('?sslmode=require', '') })
   expect([client.user, client.password, client.database]).toEqual(['app_user', 'p@ss:/%?#', 'a b'])
+})
+
+test('the superuser is taken from the environment, so that nobody reads its password in the list of processes', async () => {
+  // Nothing listens there: that it is asked is all that is wanted.
+  const url = (user: string) => `postgres://${user}:made-up@127.0.0.1:1/skeldir`
+  const env = { DATABASE_URL: url('app_user'), MIGRATION_DATABASE_URL: url('skeldir_migrator') }
+  const command = ['src/cli/main.ts', 'bootstrap-db', '--from-environment']
+  const without = await run(command, { env })
+  expect(without).toMatchObject({ status: 2 })
+  expect(without.stderr).toContain('--admin-url postgres://… or BOOTSTRAP_DATABASE_URL')
+  const { status, stderr } = await run(command, { env: { ...env, BOOTSTRAP_DATABASE_URL: url('postgres') } })
+  expect(status).toBe(1)
+  expect(stderr).toContain('127.0.0.1:1')
+  expect(stderr).not.toContain('made-up')
 })

@@ -8,6 +8,7 @@ import * as attribution from '../../src/attribution/queries.ts'
 import * as auth from '../../src/auth/queries.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant, type Tx } from '../../src/db/tenant.ts'
+import * as errors from '../../src/errors/queries.ts'
 import * as events from '../../src/events/queries.ts'
 import * as health from '../../src/health/queries.ts'
 import * as revenue from '../../src/revenue/queries.ts'
@@ -20,7 +21,7 @@ import type { NewEntry } from '../../src/webhooks/ledger/settle.ts'
 import { startPlatform } from '../support/platform.ts'
 
 const webhooks = { ...webhookIngest, ...webhookLedger }
-const MODULES = { attribution, auth, events, health, revenue, tenants, webhooks }
+const MODULES = { attribution, auth, errors, events, health, revenue, tenants, webhooks }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 
@@ -540,8 +541,7 @@ test('every function of every queries.ts runs, and gives what its type says', as
   const job = { tenantId, from: day, to: '2026-03-04', modelVersion: '1.0.0', requestedBy: tenant.userId }
   const request = () => as('api', (tx) => q.attribution.upsertRecomputeJob(tx, job))
   const jobId = await request()
-  const setStatus = (status: 'running' | 'succeeded' | 'failed') =>
-    as('worker', (tx) => q.attribution.setRecomputeStatus(tx, tenantId, jobId, status))
+  const work = <T>(act: (tx: Tx) => Promise<T>) => as('worker', act)
   const find = () => as('api', (tx) => q.attribution.findRecomputeJob(tx, tenantId, jobId))
   const jobRow = {
     jobId,
@@ -553,11 +553,22 @@ test('every function of every queries.ts runs, and gives what its type says', as
     finishedAt: null,
   }
   expect(await find()).toEqual(jobRow)
-  await setStatus('running')
+  const first = { jobId, runId: randomUUID(), attempt: 1 }
+  expect(await work((tx) => q.attribution.beginRecompute(tx, tenantId, first))).toBe(true)
   expect(await find()).toEqual({ ...jobRow, status: 'running' })
-  await setStatus('failed')
+  await work((tx) => q.attribution.failRecompute(tx, tenantId, jobId, randomUUID()))
+  expect(await find()).toEqual({ ...jobRow, status: 'running' })
+  await work((tx) => q.attribution.failRecompute(tx, tenantId, jobId, first.runId))
   expect(await find()).toEqual({ ...jobRow, status: 'failed', finishedAt: expect.any(Date) })
-  await setStatus('succeeded')
+  // The second attempt works on it: what the first one says now does not count, nor does it begin again.
+  const second = { ...first, attempt: 2 }
+  expect(await work((tx) => q.attribution.beginRecompute(tx, tenantId, second))).toBe(true)
+  await work((tx) => q.attribution.succeedRecompute(tx, tenantId, first))
+  expect(await work((tx) => q.attribution.beginRecompute(tx, tenantId, first))).toBe(false)
+  expect(await find()).toEqual({ ...jobRow, status: 'running' })
+  await work((tx) => q.attribution.succeedRecompute(tx, tenantId, second))
+  await work((tx) => q.attribution.succeedRecompute(tx, tenantId, second))
+  await work((tx) => q.attribution.failRecompute(tx, tenantId, jobId, second.runId))
   expect(await find()).toEqual({ ...jobRow, status: 'succeeded', runCount: 1, finishedAt: expect.any(Date) })
   expect(await request()).toBe(jobId)
   expect(await find()).toEqual({ ...jobRow, runCount: 1 })
@@ -584,8 +595,53 @@ test('every function of every queries.ts runs, and gives what its type says', as
   expect(await q.health.canBypassPolicies(dbs.api.lookup)).toBe(false)
   expect(await q.health.roundTripTenantContext(dbs.api)).toBe(true)
   const probeId = randomUUID()
-  await q.health.askWorker(dbs.api.lookup, probeId)
+  expect(await q.health.askWorker(dbs.api.lookup, probeId)).toBe(probeId)
+  expect(await q.health.askWorker(dbs.api.lookup, randomUUID())).toBe(probeId)
   expect(await q.health.findAnswer(dbs.api.lookup, probeId)).toBeUndefined()
+  await q.health.checkOut(dbs.api.lookup)
+  expect(await q.health.listMissingGrants(dbs.api.lookup, { app_user: ['sing'], app_ingest: [] })).toEqual([
+    'sing, for app_user',
+  ])
+  expect((await q.health.measureQueues(dbs.api.lookup))[0]).toEqual({
+    name: expect.any(String),
+    ready: expect.any(BigInt),
+    active: expect.any(BigInt),
+    failed: expect.any(BigInt),
+    oldestReadyAgeS: null,
+  })
+  const horizon = await q.health.measureHorizon(dbs.api.lookup)
+  expect(horizon).toEqual({ deadTuples: expect.any(Number), oldestXmin: horizon.oldestXmin })
+  expect(String(horizon.oldestXmin)).toMatch(/^(null|\d+)$/)
+  await q.health.beat(dbs.worker.lookup, { workerId: 'here', activeJobs: 2 })
+  expect(await q.health.listWorkers(dbs.api.lookup)).toEqual([
+    { workerId: 'here', activeJobs: 2, lastSeenAt: expect.any(Date) },
+  ])
+  await q.health.removeHeartbeat(dbs.worker.lookup, 'here')
+  expect(await q.health.listWorkers(dbs.api.lookup)).toEqual([])
+  // errors
+  const seenAt = new Date('2026-03-01T00:00:00Z')
+  const [fingerprint, sealed] = [sha256('error'), sha256('sealed')]
+  const reported = { fingerprint, release: null, client: null, seenAt, keyVersion: 1, sealed }
+  const counted = await as('api', (tx) => q.errors.countError(tx, tenantId, reported))
+  expect(counted).toEqual({ errorId: expect.any(String), occurrences: 1n })
+  const noFilter = { release: undefined, since: undefined }
+  const page = { after: undefined, limit: 2, now: seenAt }
+  expect(await as('api', (tx) => q.errors.listErrorRows(tx, tenantId, noFilter, page))).toEqual([
+    {
+      errorId: counted.errorId,
+      fingerprint,
+      release: null,
+      client: null,
+      occurrences: 1n,
+      firstSeenAt: seenAt,
+      lastSeenAt: seenAt,
+      lastSeenMicros: `${seenAt.getTime()}000`,
+      keyVersion: 1,
+      sealed,
+    },
+  ])
+  await as('api', (tx) => q.errors.removeOldest(tx, tenantId, 0))
+  expect(await as('api', (tx) => q.errors.listErrorRows(tx, tenantId, noFilter, page))).toEqual([])
 
   const all = Object.entries(MODULES).flatMap(([name, module]) =>
     Object.entries(module).flatMap(([key, value]) => (typeof value === 'function' ? [`${name}.${key}`] : [])),
@@ -593,13 +649,15 @@ test('every function of every queries.ts runs, and gives what its type says', as
   expect([...called].sort()).toEqual(all.sort())
 })
 
-/** The nouns of a domain, whose functions are run by the tests of their operations. */
+/** The nouns of a domain, and what no operation asks for: their functions are run by tests of their own. */
 const BY_NOUN = [
   'auth/sessions',
   'events/channels',
   'events/conversions',
   'events/import',
   'events/spend',
+  'jobs',
+  'rollups',
   'tenants/alerts',
   'tenants/api-keys',
   'tenants/audit',

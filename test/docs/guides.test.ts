@@ -9,6 +9,7 @@ import { operations } from '../../generated/operations.ts'
 import { replies, requests } from '../../generated/validators.js'
 import packageJson from '../../package.json' with { type: 'json' }
 import { GUIDE_GROUPS } from '../../scripts/docs/guides.ts'
+import { RETENTION_RULES } from '../../src/tenants/retention/rules.ts'
 import { schemaErrors } from './schema.ts'
 
 type Validator = { (value: unknown): boolean; errors?: unknown }
@@ -26,6 +27,15 @@ test('each guide is in one group of the menu, and begins with a title and a para
   const listed = GUIDE_GROUPS.flatMap(({ names }) => names)
   expect(guides.map(({ name }) => name.slice(0, -3)).sort()).toEqual([...listed].sort())
   for (const { name, text } of guides) expect(text, name).toMatch(/^# \S.*\n\n\S/)
+})
+
+test('the table of the retention names every table that has a rule, and what becomes of its rows', () => {
+  const [, section = ''] =
+    /^## Retention\n([\s\S]*?)^## /m.exec(guides.find(({ name }) => name === 'operator.md')?.text ?? '') ?? []
+  const told = [...section.matchAll(/^\|[^|]*\|([^|]*`[^|]*)\|[^|]*\| (\w+)/gm)].flatMap(([, tables = '', becomes]) =>
+    [...tables.matchAll(/`(\w+)`/g)].map(([, table]) => `${table} ${becomes}`),
+  )
+  expect(told.sort()).toEqual(RETENTION_RULES.map(({ item, does }) => `${item} ${does}`).sort())
 })
 
 test('every JSON block is JSON, and valid by what it says it is', () => {

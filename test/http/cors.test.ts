@@ -77,7 +77,7 @@ test('what has no tenant yet may be read from the origins of any: public operati
   expect(await ask('/health/live', { origin })).toEqual([200, origin])
   expect(await ask(REVENUE, { origin })).toEqual([401, origin])
   expect(await ask(REVENUE, { origin, token: 'nobody' })).toEqual([401, origin])
-  expect(await ask('/api/failed-jobs', { origin })).toEqual([501, origin])
+  expect(await ask('/api/llm/usage', { origin })).toEqual([501, origin])
   expect(await ask('/api/nothing', { origin })).toEqual([404, origin])
   const preflight = { method: 'OPTIONS', headers: { 'access-control-request-method': 'GET' } }
   expect(await ask(REVENUE, { ...preflight, origin })).toEqual([204, origin])

@@ -2,11 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile, readlink, stat } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createUser } from '../../src/tenants/service.ts'
+import type { Apart } from '../support/apart.ts'
 import { openDoor } from '../support/door.ts'
 import { nextNumber, shopifyOrder, ulid } from '../support/given.ts'
-import { signShopify, signStripe, type TestTenant, until, usePlatform } from '../support/platform.ts'
+import { METRICS_TOKEN, signShopify, signStripe, type TestTenant, until, usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
-import { startTalking, type Talking } from './support/process.ts'
+import { startTalking } from './support/process.ts'
 import { listTables } from './support/row-counts.ts'
 import { findSecrets, listColumnsHolding } from './support/secrets.ts'
 import { openWireTap, type WireTap } from './support/wire-tap.ts'
@@ -24,8 +25,8 @@ interface Exchange {
   text: string
 }
 const exchanges: Exchange[] = []
-let api: Talking
-let worker: Talking
+let api: Apart
+let worker: Apart
 let tap: WireTap
 let tenant: TestTenant
 let databaseLog: { read: () => Promise<string> }
@@ -41,7 +42,7 @@ async function followDatabaseLog(): Promise<{ read: () => Promise<string> }> {
   return { read: async () => (await readFile(file)).subarray(start).toString() }
 }
 
-const cleaners: (() => Promise<void>)[] = []
+const cleaners: (() => Promise<unknown>)[] = []
 afterAll(async () => {
   for (const clean of cleaners.reverse()) await clean()
 })
@@ -53,7 +54,9 @@ beforeAll(async () => {
   cleaners.push(tap.close)
   databaseLog = await followDatabaseLog()
   const url = tap.through(platform.database.urlOf('app_user'))
-  api = await startTalking(platform, 'serve', url, /listening on (http:\S+?)["\s]/)
+  api = await startTalking(platform, 'serve', url, /listening on (http:\S+?)["\s]/, {
+    SKELDIR_METRICS_TOKEN: METRICS_TOKEN,
+  })
   cleaners.push(api.stop)
   worker = await startTalking(platform, 'worker', url, /takes jobs/)
   cleaners.push(worker.stop)
@@ -399,6 +402,14 @@ describe('no secret is told', () => {
   test('in what the API and the worker write, at the level trace', () => {
     for (const { output } of [api, worker])
       expect(findSecrets(new Map([...secrets, ...personal]), output())).toEqual([])
+  })
+
+  test('in the metrics of the process, which know nobody', async () => {
+    const headers = { authorization: `Bearer ${METRICS_TOKEN}`, accept: 'application/openmetrics-text; version=1.0.0' }
+    const text = await (await fetch(`${api.told}/metrics`, { headers })).text()
+    expect(text).toContain('skd_http_failures_total{')
+    expect(findSecrets(new Map([...secrets, ...personal]), text)).toEqual([])
+    for (const id of [tenant.tenantId, tenant.slug, tenant.userId]) expect(text).not.toContain(id)
   })
 
   test('in an answer, but to whom it was made for', () => {

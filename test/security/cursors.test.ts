@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract.ts'
 import { usePlatform } from '../support/platform.ts'
 import { sendAsAllowed } from './support/callers.ts'
 import { implementedIds, type Natural, naturalOf, type Reply, rowOf } from './support/request.ts'
-import { givenSite, type Site } from './support/site.ts'
+import { givenSite, type Site, tokenFor } from './support/site.ts'
 import { things } from './support/things.ts'
 
 const platform = usePlatform()
@@ -15,9 +16,19 @@ function page(operationId: OperationId, query: Record<string, string>): Natural 
   return { ...natural, query: new URLSearchParams([...natural.query, ...Object.entries(query)]) }
 }
 
+/** Of lists whose things have no path of their own. */
+const reports: Partial<Record<OperationId, (site: Site) => Promise<unknown>>> = {
+  listErrors: async (site) => {
+    const token = await tokenFor(site, 'viewer')
+    const body = { message: randomUUID(), occurred_at: new Date().toISOString() }
+    return platform.call('logError', { token, body })
+  },
+}
+
 /** With at least three things in the list: those that a sibling path names, and those that come of themselves. */
 async function givenList(operationId: OperationId): Promise<Site> {
   const site = await givenSite(platform)
+  for (let i = 0; i < 3; i++) await reports[operationId]?.(site)
   const { path } = rowOf(operationId)
   for (const [place, make] of Object.entries(things))
     if (place.startsWith(`${path}/{`)) for (let i = 0; i < 3; i++) await make(site)

@@ -141,7 +141,6 @@ describe('the matrix', () => {
       '/api/attribution/explain/{entity_type}/{entity_id}',
       '/api/budget/recommendations/{job_id}',
       '/api/export/jobs/{job_id}',
-      '/api/failed-jobs/{job_id}',
       '/api/investigations/{investigation_id}',
       '/api/reconciliation/sync/{sync_id}',
       '/api/v1/explain/{entity_type}/{entity_id}',

@@ -7,6 +7,7 @@ import type { Vendor } from '../../src/context.ts'
 import { createApiKey, replaceTenantOrigins } from '../../src/tenants/service.ts'
 import type { Delivery } from '../../src/webhooks/simulator/delivery.ts'
 import { listTopics } from '../../src/webhooks/simulator/simulators.ts'
+import type { Apart } from '../support/apart.ts'
 import { issueCertificate } from '../support/certificates.ts'
 import { givenEndpoint, MINUTE, type TestEndpoint, ulid } from '../support/given.ts'
 import { type TestTenant, until, usePlatform } from '../support/platform.ts'
@@ -20,7 +21,7 @@ import {
   plantIn,
   scanColumns,
 } from './support/personal.ts'
-import { startTalking, type Talking } from './support/process.ts'
+import { startTalking } from './support/process.ts'
 
 const platform = usePlatform()
 const VENDORS: readonly Vendor[] = ['stripe', 'shopify', 'paypal', 'woocommerce']
@@ -28,8 +29,8 @@ const canary = inventCanary()
 const KINDS = Object.keys(canary)
 const answers: { what: string; status: number; text: string }[] = []
 
-let api: Talking
-let worker: Talking
+let api: Apart
+let worker: Apart
 let wal: Awaited<ReturnType<typeof followWal>>
 let walBytes: Buffer
 let columns: string[]

@@ -8,6 +8,7 @@ import { readRunState } from '../../src/cli/local-state.ts'
 import { formatLogLine } from '../../src/cli/log-lines.ts'
 import { runStart } from '../../src/cli/start.ts'
 import { identify, isAlive } from '../../src/os-process.ts'
+import { startApart } from '../support/apart.ts'
 import { repositoryRoot, until } from './folder.ts'
 import { makeWorld, ownServer, start } from './world.ts'
 
@@ -28,6 +29,7 @@ describe('with an own server', () => {
     expect(api).toMatchObject({ DATABASE_URL: ownServer.DATABASE_URL, LOG_LEVEL: 'warn', SKELDIR_SUPERVISED: '1' })
     expect(api).not.toHaveProperty('MIGRATION_DATABASE_URL')
     expect(Buffer.from(api.SKELDIR_MASTER_KEY, 'base64')).toHaveLength(32)
+    expect(api.SKELDIR_METRICS_FOLDER).toBe(join(world.state.folder, 'metrics'))
     expect(platform.urls.api).toBe(`http://127.0.0.1:${api.PORT}`)
 
     const run = readRunState(world.state)
@@ -172,6 +174,13 @@ test('skeldir start --no-mocks runs the real platform without mocks, and ends wi
   expect(printed).toMatch(/^ {2}API +http:\/\/127\.0\.0\.1:\d+$/m)
   expect(printed).toMatch(/^ {2}Mocks +none$/m)
   expect(readRunState(world.state)?.mocks).toBeNull()
+  // The figures of its worker are for whoever asks beside it.
+  const env = { SKELDIR_HOME: world.state.folder, SKELDIR_EXPORTER_PORT: '0' }
+  const exporter = await startApart(['src/cli/main.ts', 'exporter'], /on (http:\S+)/, { env })
+  onTestFinished(exporter.kill)
+  await expect
+    .poll(async () => (await fetch(exporter.told)).text(), { timeout: 15_000 })
+    .toMatch(/^skd_exporter_workers 1$/m)
   const ended = once(command, 'exit')
   command.kill('SIGTERM')
   expect(await ended).toEqual([0, null])

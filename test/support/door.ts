@@ -8,6 +8,8 @@ export interface Door {
   /** Ends all connections with a reset, and every further one until it is opened. */
   shut: () => void
   open: () => void
+  /** Connections that are there carry nothing more, and nobody is told; new ones work. */
+  hush: () => void
   close: () => Promise<void>
 }
 
@@ -56,6 +58,9 @@ export async function openDoor(serverUrl: string): Promise<Door> {
     },
     open() {
       isOpen = true
+    },
+    hush() {
+      for (const socket of sockets) socket.unpipe().pause()
     },
     async close() {
       server.close()

@@ -16,7 +16,7 @@ import type { OperationId } from '../../src/contract.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant } from '../../src/db/tenant.ts'
 import { closeServer, createServer } from '../../src/http/bind.ts'
-import { authenticators, createCorsPolicy, createLimits, handlers } from '../../src/main/app.ts'
+import { authenticators, createCorsPolicy, createLimits, createObserver, handlers } from '../../src/main/app.ts'
 import { createAuthentication } from '../../src/main/context.ts'
 import { deriveKeyRing } from '../../src/secrets/keyring.ts'
 import { recordAudit } from '../../src/tenants/audit.ts'
@@ -31,6 +31,9 @@ import { createTestDatabase, type TestDatabase } from './database.ts'
 import { openDoor } from './door.ts'
 import { type SimulatedPaypal, simulatePaypal } from './paypal.ts'
 import { recordWitness } from './witness.ts'
+
+/** Of every platform here. */
+export const METRICS_TOKEN = 'metrics-token-only-for-tests'
 
 type OnTestFinished = typeof onTestFinishedType | ((clean: () => Promise<void>) => void)
 
@@ -101,6 +104,7 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
     DATABASE_URL: door.through(database.urlOf('app_user')),
     SKELDIR_MASTER_KEY: randomBytes(32).toString('base64'),
     SKELDIR_PUBLIC_URL: 'https://api.example.test',
+    SKELDIR_METRICS_TOKEN: METRICS_TOKEN,
     LOG_LEVEL: 'silent',
   })
   const log = pino({ level: 'silent' })
@@ -113,12 +117,13 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
   }
   const main = open('app_user')
   const ingest = open('app_ingest')
+  const probe = open('app_user', 2)
   const { start, stop, ...authentication } = createAuthentication(config, { name: 'test', lookup: main.lookup, log })
   const ctx: AppContext = {
     config,
     log,
     clock: () => now ?? new Date(),
-    db: { main, ingest },
+    db: { main, ingest, probe },
     keys: deriveKeyRing(config.masterKeys),
     paypalCertificates: paypal.certificates,
     deliveries: createDeliveryStore(ingest, config.ingest),
@@ -131,7 +136,13 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
   superuser.on('error', () => {})
   clean(() => superuser.end())
   const admin: AppContext = { ...ctx, db: { main: adminDb, ingest: adminDb, retention: open('app_retention', 2) } }
-  const server = createServer(ctx, { handlers, authenticators, cors: createCorsPolicy(), limits: createLimits() })
+  const server = createServer(ctx, {
+    handlers,
+    authenticators,
+    cors: createCorsPolicy(),
+    limits: createLimits(),
+    onAnswered: createObserver(ctx),
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   clean(() => closeServer(server, 1_000))
@@ -166,7 +177,7 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
       door.shut()
       try {
         // A pool finds out about its idle connections in its own time; one that it still holds would fail a request later.
-        const pools = [ctx.db.main.pool, ctx.db.ingest.pool, adminDb.pool]
+        const pools = [main.pool, ingest.pool, probe.pool, adminDb.pool]
         await until(
           async () => pools.map((pool) => pool.totalCount),
           (open) => open.every((count) => count === 0),
@@ -274,6 +285,8 @@ async function callOperation(
   const headers: Record<string, string> = {}
   const token = options.token === undefined ? tenant.tokens.manager : options.token
   if (schemes.includes('bearerAuth') && token !== null) headers.authorization = `Bearer ${token}`
+  if (schemes.includes('metricsToken') && token !== null)
+    headers.authorization = `Bearer ${options.token ?? METRICS_TOKEN}`
   if (schemes.includes('tenantKey') && token !== null) headers['x-skeldir-tenant-key'] = tenant.apiKey
   const isRaw = typeof options.body === 'string' || Buffer.isBuffer(options.body)
   if (options.body !== undefined) headers['content-type'] = 'application/json'
@@ -296,7 +309,8 @@ async function callOperation(
   const answer = {
     status: response.status,
     headers: response.headers,
-    body: text === '' ? undefined : JSON.parse(text),
+    body:
+      text === '' ? undefined : /[/+]json\b/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
     text,
   }
   checkAgainstContract(operationId, answer)
@@ -327,11 +341,16 @@ export function checkAgainstContract(operationId: OperationId, { status, headers
   const declared = (operations[operationId].replies as Record<number, { mediaTypes: readonly string[] }>)[status]
   if (declared === undefined)
     throw new Error(`${operationId} answered ${status}, which its contract does not declare: ${JSON.stringify(body)}`)
-  const mediaType = headers.get('content-type')?.split(';')[0]
-  const [expected] = declared.mediaTypes
+  const sent = headers.get('content-type') ?? undefined
+  const [usual] = declared.mediaTypes
+  const expected = declared.mediaTypes.find((mediaType) => mediaType === sent) ?? usual
+  const mediaType = sent === expected ? sent : sent?.split(';')[0]
   if (mediaType !== expected)
     throw new Error(`${operationId} ${status}: media type ${mediaType} instead of ${expected}`)
-  if (mediaType !== undefined) {
+  // Of text the contract says no more than that it is text.
+  const isText = mediaType !== undefined && !/[/+]json$/.test(mediaType)
+  if (isText && typeof body !== 'string') throw new Error(`${operationId} ${status}: ${mediaType} is no text`)
+  if (mediaType !== undefined && !isText) {
     const validate = replies[operationId]?.[status]?.[mediaType]
     if (validate === undefined) throw new Error(`${operationId} ${status}: no validator for ${mediaType}`)
     if (!validate(body))

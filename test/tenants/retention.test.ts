@@ -6,6 +6,7 @@ import { applyRetentionOf, type RetentionLine, runRetention } from '../../src/te
 import { rotateTenantKey } from '../../src/tenants/rotate-keys.ts'
 import { normalizeEvents } from '../../src/webhooks/ledger/service.ts'
 import { adminOf } from '../support/admin.ts'
+import { givenFailedJob } from '../support/failed-jobs.ts'
 import {
   DAY,
   deliverShopify,
@@ -68,6 +69,8 @@ async function givenEverything(): Promise<TestEndpoint> {
   expect((await platform.call('login', { token: null, body: { email, password, tenant: slug } })).status).toBe(200)
   const invited = { email: `${randomUUID()}@example.test`, role: 'viewer' }
   expect((await callAsAdmin(platform, 'inviteMember', { tenant, body: invited })).status).toBe(201)
+  const report = { message: 'Script error.', occurred_at: new Date().toISOString() }
+  expect((await platform.call('logError', { tenant, body: report })).status).toBe(200)
   await givenSecret(platform, endpoint, { notAfter: new Date(Date.now() + DAY) })
   return endpoint
 }
@@ -96,6 +99,10 @@ describe('the retention of a tenant', () => {
       member_invitations: 1,
       webhook_secrets: 1,
       data_requests: 0,
+      browser_errors: 1,
+      worker_failed_jobs: 0,
+      worker_job_failures: 0,
+      job_effects: 0,
     })
     for (const { lookedAt, removed, kept } of done) expect(removed + kept).toBe(lookedAt)
     expect(await countTies(platform, tenant)).toEqual({ touchpoints: 0, identities: 0, payloads: 0 })
@@ -114,6 +121,28 @@ describe('the retention of a tenant', () => {
     expect(applied).toHaveLength(1)
     const again = await applyRetentionOf(inDays(tenant, 61))
     expect(Object.values(removedOf(again)).every((removed) => removed === 0)).toBe(true)
+  })
+
+  test('tells of each failed job that goes before somebody saw to it', async () => {
+    const tenant = await platform.createTenant()
+    await setRetention(tenant, 30)
+    const unseen = [await givenFailedJob(platform, tenant), await givenFailedJob(platform, tenant)]
+    await givenFailedJob(platform, tenant, { status: 'resolved' })
+    await givenFailedJob(platform, tenant, { status: 'in_progress' })
+    const lines = await applyRetentionOf(
+      { ...inDays(tenant, 31), principal: { kind: 'worker', ...tenant } },
+      { batchRows: 2 },
+    )
+    expect(removedOf(lines).worker_failed_jobs).toBe(3)
+    const closed = (await readAudit(platform, tenant)).filter(({ action }) => action === 'failed_job.closed')
+    expect(closed.map(({ targetId }) => targetId).toSorted()).toEqual(unseen.toSorted())
+    expect(closed[0]).toMatchObject({
+      actorKind: 'system',
+      changes: [
+        { pointer: '/status', before: '"pending"', after: '"abandoned"' },
+        { pointer: '/task', before: null, after: '"attribution.run_recompute"' },
+      ],
+    })
   })
 
   test('goes on in batches where it was stopped, and never counts a row twice', async () => {
@@ -211,8 +240,10 @@ describe('the retention of a tenant', () => {
   test('runs by the clock of the workers, one job for each tenant', async () => {
     const tenant = await platform.createTenant()
     await platform.startWorker()
-    const scheduled = await platform.query(
-      "select name, cron from pgboss.schedule where key = 'tenants.start_retention'",
+    // Whoever leads writes them, soon after the start.
+    const scheduled = await until(
+      () => platform.query("select name, cron from pgboss.schedule where key = 'tenants.start_retention'"),
+      (rows) => rows.length > 0,
     )
     expect(scheduled).toEqual([{ name: 'maintenance', cron: '17 3 * * *' }])
     await platform.query(

@@ -7,6 +7,7 @@ import { enterAll, finishReplay, givenDead, readMoney, SPOILS, send, spoil, toCh
 import { deliverShopify, givenEndpoint, shopifyOrder, shopifyRefund, type TestEndpoint } from '../support/given.ts'
 import { startPlatform, type TestTenant, until, usePlatform } from '../support/platform.ts'
 import { connectAs, type OnTestFinished } from '../support/rows.ts'
+import { givenPerson, logIn } from '../support/sessions.ts'
 import { simulate } from '../support/signed-deliveries.ts'
 import { untilIdle } from '../support/stored.ts'
 import { killHard } from '../support/worker.ts'
@@ -242,7 +243,9 @@ test('kill -9 of the worker between two dead events: another one goes on, and ea
   const endpoint = await givenEndpoint(own, 'shopify', { tenant: own.tenant })
   const dead = []
   for (let n = 0; n < 8; n += 1) dead.push(await givenDead(own, { endpoint }))
-  const ask = async (dry_run: boolean) => (await own.call('replayDeadEvents', { body: { filter: ALL, dry_run } })).body
+  const { accessToken: token } = await logIn(own, await givenPerson(own, { tenant: own.tenant, role: 'manager' }))
+  const ask = async (dry_run: boolean) =>
+    (await own.call('replayDeadEvents', { token, body: { filter: ALL, dry_run } })).body
   const dry = await ask(true)
   // The fifth cannot become an event: its id is being written by somebody else.
   const blocker = await connectAs(own.database, 'admin', onTestFinished)

@@ -126,7 +126,11 @@ test.concurrent('a job that fails is tried again and then set aside; its neighbo
     {
       data: expect.objectContaining({ eventId: 'not a uuid', tenantId: shop.tenant.tenantId }),
       source_name: 'webhook',
-      source_output: { error: expect.stringContaining('invalid input syntax for type uuid') },
+      source_output: {
+        error: expect.stringContaining('invalid input syntax for type uuid'),
+        class: 'validation',
+        traceback: expect.any(String),
+      },
     },
   ])
 })
@@ -142,20 +146,48 @@ test.concurrent('a recompute that fails does not hold up that of another tenant 
   await platform.startWorker()
   await until(() => isIdle(admin), Boolean)
   await expectDoneOnce(admin, other, 1)
-  expect(await countJobs(admin, 'attribution_dead')).toMatchObject({ waiting: 1 })
+  const { rows } = await until(
+    () => admin.query('select queue, task, status, failure_class as class, attempts from worker_failed_jobs'),
+    ({ rowCount }) => rowCount === 1,
+  )
+  expect(rows).toEqual([
+    {
+      queue: 'attribution',
+      task: 'attribution.run_recompute',
+      status: 'pending',
+      class: 'validation',
+      attempts: 1,
+    },
+  ])
 })
 
-test.concurrent('a job that no task runs goes to the dead letter queue at once', async ({ onTestFinished }) => {
+test.concurrent('a job that no task runs is left to a newer worker, and given up at last', async ({
+  onTestFinished,
+}) => {
   const { platform, admin, shop } = await givenPlatform(onTestFinished)
   await enqueue(admin, shop, 'attribution', { job: 'attribution.from_the_future' })
   await platform.startWorker()
-  await until(() => isIdle(admin), Boolean)
-  const { rows } = await admin.query(
-    "select data ->> 'job' as job, source_retry_count as retries, source_output as output from pgboss.job where name = 'attribution_dead'",
+  const [waiting] = await until(
+    () =>
+      platform.query(`select retry_count, retry_limit from pgboss.job where name = 'attribution' and state = 'retry'`),
+    (rows) => rows.length === 1,
   )
-  expect(rows).toEqual([
-    { job: 'attribution.from_the_future', retries: 0, output: { error: 'no task named attribution.from_the_future' } },
-  ])
+  expect(waiting?.retry_limit).toBeGreaterThan(5)
+  // As after its last wait.
+  await admin.query(
+    `update pgboss.job set retry_limit = 1, start_after = now() where name = 'attribution' and state = 'retry'`,
+  )
+  const [given] = await until(
+    () => platform.query('select task, status, failure_class, message, attempts from worker_failed_jobs'),
+    (rows) => rows.length === 1,
+  )
+  expect(given).toEqual({
+    task: 'attribution.from_the_future',
+    status: 'pending',
+    failure_class: 'validation',
+    message: 'no task named attribution.from_the_future',
+    attempts: 2,
+  })
 })
 
 test.concurrent('SIGTERM lets a running job finish, takes no new one, and ends with status 0', async ({

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { RequestContext } from '../../src/context.ts'
 import { requestSilenceWatch } from '../../src/webhooks/poll/alarm.ts'
 import { requestPolls } from '../../src/webhooks/poll/service.ts'
+import { requestScans, scanTenant } from '../../src/webhooks/privacy/scan.ts'
 import { givenEndpoint } from '../support/given.ts'
 import { startPlatform, type TestPlatform, until } from '../support/platform.ts'
 import { givenPolledShop } from '../support/polled-shop.ts'
@@ -93,8 +94,12 @@ test('the clock of the workers asks for both, and they are done', { timeout: 30_
   const { endpoint } = await givenPolledShop(platform, 'shopify', onTestFinished)
   await platform.query(`update webhook_endpoints set last_delivery_at = now() - interval '7 hours'`)
   await platform.startWorker()
-  const scheduled = await platform.query<{ key: string; cron: string }>(
-    "select key, cron from pgboss.schedule where key like 'webhooks.%' order by key",
+  const scheduled = await until(
+    () =>
+      platform.query<{ key: string; cron: string }>(
+        "select key, cron from pgboss.schedule where key in ('webhooks.start_polls', 'webhooks.start_silence_watch') order by key",
+      ),
+    (rows) => rows.length === 2,
   )
   expect(scheduled).toEqual([
     { key: 'webhooks.start_polls', cron: '*/10 * * * *' },
@@ -128,4 +133,45 @@ test('the clock of the workers asks for both, and they are done', { timeout: 30_
     (rows) => rows.length > 0,
     15_000,
   )
+})
+
+test('the scan asks for a look at every tenant; what it finds is told by table and count, and in no other words', async () => {
+  const platform = await startPlatform(onTestFinished)
+  const [endpoint, clean] = [await givenEndpoint(platform, 'stripe'), await givenEndpoint(platform, 'stripe')]
+  const { tenantId } = endpoint.tenant
+  await platform.query('alter table dead_events disable trigger no_personal_data')
+  await platform.query(
+    `insert into dead_events (tenant_id, vendor, endpoint_id, class, code, detail, body_sha256, payload, correlation_id)
+     select $1, 'stripe', $2, 'schema', 'planted', 'planted', sha256(n::text::bytea), '{"to":"somebody@example.com"}', gen_random_uuid()
+     from generate_series(1, 2) as n`,
+    [tenantId, endpoint.endpointId],
+  )
+  await platform.query('alter table dead_events enable trigger no_personal_data')
+  await requestScans(clockContext(platform), signal)
+  const asked = await platform.query<{ tenant: string }>(
+    `select data ->> 'tenantId' as tenant from pgboss.job where data ->> 'job' = 'webhooks.scan_stored_data'`,
+  )
+  const tenants = await platform.query<{ tenant: string }>('select tenant_id as tenant from tenants')
+  expect(asked.map(({ tenant }) => tenant).toSorted()).toEqual(tenants.map(({ tenant }) => tenant).toSorted())
+
+  for (const { tenant } of [endpoint, clean]) await scanTenant(workerContext(platform, tenant, onTestFinished), signal)
+  const told = await platform.query<{ tenant: string; table: string; changes: object }>(
+    `select tenant_id as tenant, target_id as table, changes from audit_log where action = 'privacy.stored_data_found'`,
+  )
+  expect(told).toEqual([
+    {
+      tenant: tenantId,
+      table: 'dead_events',
+      changes: [
+        { pointer: '/rows', before: null, after: '2' },
+        { pointer: '/hits', before: null, after: '2' },
+      ],
+    },
+  ])
+})
+
+test('a scan that is told to stop does', async () => {
+  const platform = await startPlatform(onTestFinished)
+  const ctx = workerContext(platform, platform.tenant, onTestFinished)
+  await expect(scanTenant(ctx, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough')
 })

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { createRandom } from '../../demo/random.ts'
 import { ROLES } from '../cells/actor.ts'
 import type { Cell, Outcome } from '../cells/cell.ts'
-import { isTable, type Model, type Relation, type Routine } from '../model.ts'
+import { isTable, type Model, type Relation, type Routine, TENANT_COLUMN } from '../model.ts'
 import { quoteName, quoteRelation, quoteText, type Row } from '../rows/row.ts'
 import type { Seed } from '../rows/seed.ts'
 import type { Session } from '../session.ts'
@@ -127,16 +127,21 @@ function judgeCall(call: Cell, outcome: Outcome, { markers }: Seed): string | nu
     : `fails with ${outcome.code} ${outcome.text.split('\n')[0]}, not for want of a privilege`
 }
 
-/** Sums up every row of all tables, and those that name the other tenant. */
+/**
+ * Sums up every row of all tables, and those of the other tenant: where a table has no tenant, those that name it. A row of
+ * one's own may hold any id in its other columns, as a random call gives them.
+ */
 export function fingerprintOf({ relations }: Pick<Model, 'relations'>, { otherTenant }: Seed): string {
   const tables = relations.filter((relation) => isTable(relation) && relation.root === relation.name)
   return tables
-    .map(
-      ({ name }) =>
-        `select coalesce(md5(string_agg(t::text, ',' order by t::text)), '') as all,
-                coalesce(md5(string_agg(t::text, ',' order by t::text) filter (where t::text like ${quoteText(`%${otherTenant}%`)})), '') as theirs
-         from ${quoteRelation(name)} as t`,
-    )
+    .map(({ name, columns }) => {
+      const isTheirs = columns.some((column) => column.name === TENANT_COLUMN)
+        ? `t.${TENANT_COLUMN} = ${quoteText(otherTenant)}`
+        : `t::text like ${quoteText(`%${otherTenant}%`)}`
+      return `select coalesce(md5(string_agg(t::text, ',' order by t::text)), '') as all,
+                coalesce(md5(string_agg(t::text, ',' order by t::text) filter (where ${isTheirs})), '') as theirs
+         from ${quoteRelation(name)} as t`
+    })
     .join(' union all ')
 }
 

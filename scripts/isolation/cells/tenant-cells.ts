@@ -124,7 +124,11 @@ const OPERATIONS: readonly Operation[] = [
     name: 'INSERT ON CONFLICT DO UPDATE',
     toStatement: (actor, target, context) => {
       const { table } = target
-      const key = table.keys.find(({ isPrimary }) => isPrimary)?.columns ?? [TENANT_COLUMN]
+      // A key that the row repeats: a primary key that the role may not give is another one each time.
+      const given = insertable(actor, table)
+      const primaryFirst = table.keys.toSorted((a, b) => Number(b.isPrimary) - Number(a.isPrimary))
+      const repeatedKey = primaryFirst.find(({ columns }) => columns.every((name) => given.includes(name)))
+      const key = (repeatedKey ?? primaryFirst[0])?.columns ?? [TENANT_COLUMN]
       const column = pickColumn(table, actor.access.update)
       const rest = ` on conflict (${names(key)}) do update set ${assign(table, column, repeated(target, context)[column])}`
       const { sql, isGranted } = repeating(actor, target, context, rest)

@@ -77,11 +77,15 @@ function inserts(table: Relation): boolean {
 function distinctColumn(table: Relation, { own, other }: TableRows): string | undefined {
   const bound = new Set(table.foreignKeys.flatMap(({ columns }) => columns))
   const all = [...own, ...other]
+  // What nobody may give is another value each time, so that no statement could tell.
+  const isGiven = (name: string) =>
+    !inserts(table) || RUNTIME_ROLES.some((role) => table.access[role]?.insert.includes(name))
   return table.columns.find(({ name, isRequired, category }) => {
     const values = all.map((row) => row[name])
     // A time or a number that another row shares would make the index fail, or the insert for a reason of its own.
     return (
       isRequired &&
+      isGiven(name) &&
       !bound.has(name) &&
       name !== TENANT_COLUMN &&
       !['D', 'N', 'B'].includes(category) &&

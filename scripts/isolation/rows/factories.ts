@@ -10,6 +10,8 @@ export const FACTORIES: Record<string, Record<string, string | null>> = {
     reverses_entry_key: null,
     corrects_entry_key: null,
   },
+  // Only what failed has a message.
+  'public.view_refreshes': { outcome: 'failure', message: 'It failed.' },
   // A fact comes from a delivery or from a conversion.
   'public.order_facts': { conversion_id: null },
   // The retention may empty them, and change them in no other way: rows that are alike are changed to what they are.
@@ -19,4 +21,11 @@ export const FACTORIES: Record<string, Record<string, string | null>> = {
 }
 
 /** Tables whose triggers add rows to others: while one is filled they rest, so that each has the rows that it is given. */
-export const ADDS_ROWS: ReadonlySet<string> = new Set(['public.tenants'])
+export const ADDS_ROWS: ReadonlySet<string> = new Set([
+  'public.tenants',
+  'public.ledger_entries',
+  'public.uncounted_entries',
+  'public.published_runs',
+  'public.poll_cursors',
+  'public.poll_findings',
+])

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { describeClient } from '../../client-name.ts'
 import type { RequestContext } from '../../context.ts'
 import type { Tx } from '../../db/tenant.ts'
-import { describeClient } from '../client-name.ts'
 import { confirmPassword, findMember, publishRevocation } from '../queries.ts'
 import { ABSOLUTE_MS, beginOf, KEPT_MS, liveSessionsOf, toLiveSessions } from './live.ts'
 import {

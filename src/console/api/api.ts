@@ -20,6 +20,7 @@ const USED = {
   getWorkerHealth: rows.getWorkerHealth,
   getDetailedHealth: rows.getDetailedHealth,
   listFailedJobs: rows.listFailedJobs,
+  logError: rows.logError,
 }
 
 export type Api = ReturnType<typeof createApi>

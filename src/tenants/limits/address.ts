@@ -20,13 +20,29 @@ export interface AddressLimit {
  * `rate_limited` with Retry-After, and whatever the database throws: what nobody can count must not go on.
  */
 export async function limitByAddress(ctx: RequestContext, { purpose, perMinute, burst }: AddressLimit): Promise<void> {
+  const subject = `${purpose} ${networkOf(ctx.clientAddress)}`
+  await limit(ctx, subject, { perMinute, burst, who: 'came from this address' })
+}
+
+/** The same for a user, wherever they are. */
+export async function limitByUser(
+  ctx: RequestContext,
+  userId: string,
+  { purpose, perMinute, burst }: AddressLimit,
+): Promise<void> {
+  await limit(ctx, `${purpose} user ${userId}`, { perMinute, burst, who: 'came from this user' })
+}
+
+async function limit(
+  ctx: RequestContext,
+  counted: string,
+  { perMinute, burst, who }: { perMinute: number; burst: number; who: string },
+): Promise<void> {
   const [key] = keysFor(ctx.keys, 'address-limits/v1')
-  const subject = createHmac('sha256', key)
-    .update(`${purpose} ${networkOf(ctx.clientAddress)}`)
-    .digest()
+  const subject = createHmac('sha256', key).update(counted).digest()
   const seconds = await admitByAddress(ctx.db.main.lookup, { subject, perMinute, burst })
   if (seconds === 0) return
-  throw new ProblemError('rate_limited', `Too many requests came from this address. Try again in ${seconds} s.`, {
+  throw new ProblemError('rate_limited', `Too many requests ${who}. Try again in ${seconds} s.`, {
     headers: { 'Retry-After': String(Math.min(3_600, seconds)) },
   })
 }

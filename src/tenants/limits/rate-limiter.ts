@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RequestContext } from '../../context.ts'
 import { inTenant } from '../../db/tenant.ts'
+import { NO_TENANT } from '../../no-tenant.ts'
 import {
   type Bucket,
   createBucket,
@@ -30,7 +31,8 @@ export interface TenantRateLimiter {
    * when there is none, by one request for all. Never rejects.
    *
    * While the database does not answer, each process counts by itself against the whole quota: most requests then fail for
-   * want of the database anyway, none is unlimited, and what needs no database is still served.
+   * want of the database anyway, none is unlimited, and what needs no database is still served. Whoever acts for no tenant
+   * is always counted like that.
    */
   take(ctx: RequestContext, tenantId: string, policy: RatePolicy): Taken | Promise<Taken>
 }
@@ -104,6 +106,7 @@ export function createRateLimiter(now: () => number = () => performance.now()): 
     take(ctx, tenantId, policy) {
       const bucket = bucketOf(tenantId, policy)
       const at = now()
+      if (tenantId === NO_TENANT) bucket.alone ??= { fullAt: at, retryAt: Number.POSITIVE_INFINITY }
       const isTaken = takePermit(bucket, at)
       if (!isTaken && at >= bucket.refusedUntil && bucket.alone === null) return waitForPermit(ctx, tenantId, bucket)
       // `ask` never rejects.

@@ -51,6 +51,14 @@ const DUE: Record<RetentionItem, (cutoff: Date) => RawBuilder<boolean>> = {
   member_invitations: (cutoff) => sql`t.expires_at < ${cutoff}`,
   webhook_secrets: (cutoff) => sql`t.not_after < ${cutoff}`,
   data_requests: (cutoff) => sql`t.expires_at < ${cutoff}`,
+  browser_errors: (cutoff) => sql`t.last_seen_at < ${cutoff}`,
+  worker_failed_jobs: (cutoff) => sql`t.last_failed_at < ${cutoff} and t.status <> 'in_progress'`,
+  worker_job_failures: (cutoff) => sql`
+    t.failed_at < ${cutoff}
+    and not exists (select from worker_failed_jobs as j where j.tenant_id = t.tenant_id and j.job_id = t.job_id)`,
+  job_effects: (cutoff) => sql`
+    t.entered_at < ${cutoff}
+    and not exists (select from worker_failed_jobs as j where j.tenant_id = t.tenant_id and j.job_id = t.job_id)`,
 }
 
 /** For a dry run. */

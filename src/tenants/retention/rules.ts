@@ -20,6 +20,10 @@ export type RetentionItem =
   | 'member_invitations'
   | 'webhook_secrets'
   | 'data_requests'
+  | 'browser_errors'
+  | 'worker_failed_jobs'
+  | 'worker_job_failures'
+  | 'job_effects'
 
 export interface RetentionRule {
   item: RetentionItem
@@ -54,6 +58,20 @@ export const RETENTION_RULES: readonly RetentionRule[] = [
   { item: 'member_invitations', does: 'removed', days: () => 0, kept: 'open' },
   { item: 'webhook_secrets', does: 'removed', days: () => 0, kept: 'live' },
   { item: 'data_requests', does: 'removed', days: () => 0, kept: 'may still be fetched' },
+  { item: 'browser_errors', does: 'removed', days: own, kept: 'younger than the retention' },
+  { item: 'worker_failed_jobs', does: 'removed', days: own, kept: 'younger than the retention, or at work' },
+  {
+    item: 'worker_job_failures',
+    does: 'removed',
+    days: own,
+    kept: 'younger than the retention, or of a job that is listed',
+  },
+  {
+    item: 'job_effects',
+    does: 'removed',
+    days: own,
+    kept: 'younger than the retention, or of a job that may be run again',
+  },
 ]
 
 /** Older rows go. Of a tenant that was offboarded every row is old, those of tomorrow by a wrong clock too. */

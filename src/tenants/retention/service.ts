@@ -4,6 +4,7 @@ import type { Database } from '../../db/connect.ts'
 import { sqlState } from '../../db/errors.ts'
 import { inTenant } from '../../db/tenant.ts'
 import { enqueue } from '../../queue/job.ts'
+import { comesFirst, type MaybeJob } from '../../queue/once.ts'
 import { recordAudit } from '../audit.ts'
 import { asOperator, operatorIn, ProvisioningError } from '../operator.ts'
 import { applyRetention } from './jobs.ts'
@@ -43,14 +44,19 @@ export function retentionPool(ctx: AppContext): Database {
 }
 
 /** Queues the retention of every tenant, each in a transaction of its own, so that one that fails holds up no other. */
-export async function requestRetention(ctx: RequestContext, signal: AbortSignal): Promise<void> {
-  const pool = retentionPool(ctx)
+export async function requestRetention(ctx: RequestContext & MaybeJob, signal: AbortSignal): Promise<void> {
   for await (const { tenantId } of listTenants(ctx)) {
     signal.throwIfAborted()
     const scope = { tenantId, correlationId: ctx.correlationId }
-    await inTenant(pool, scope, (tx) => enqueue(tx, applyRetention, scope, {}))
+    await inTenant(ctx.db.main, scope, async (tx) => {
+      if (await comesFirst(tx, ctx, 'retention')) await enqueue(tx, applyRetention, scope, {})
+    })
   }
-  for (const { item, removed } of await removeExpiredEverywhere(pool.lookup, ctx.clock(), false)) {
+}
+
+/** Counters and revocations by keyed hashes. */
+export async function removeWhatIsOfNoTenant(ctx: RequestContext): Promise<void> {
+  for (const { item, removed } of await removeExpiredEverywhere(retentionPool(ctx).lookup, ctx.clock(), false)) {
     ctx.log.info({ item, removed }, 'the retention removed what is of no tenant')
   }
 }

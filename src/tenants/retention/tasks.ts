@@ -1,11 +1,9 @@
 import { runs, runsAt, type Task } from '../../queue/job.ts'
-import { applyRetention, startRetention } from './jobs.ts'
-import { applyRetentionOf, requestRetention } from './service.ts'
-
-/** Daily, while most shops sleep. */
-const DAILY = '17 3 * * *'
+import { applyRetention, removeExpiredTokens, startRetention } from './jobs.ts'
+import { applyRetentionOf, removeWhatIsOfNoTenant, requestRetention } from './service.ts'
 
 export const retentionTasks: Task[] = [
-  runsAt(startRetention, DAILY, requestRetention),
+  runsAt(startRetention, requestRetention),
+  runsAt(removeExpiredTokens, removeWhatIsOfNoTenant),
   runs(applyRetention, async (ctx, _args, signal) => void (await applyRetentionOf(ctx, { signal }))),
 ]

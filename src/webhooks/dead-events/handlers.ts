@@ -61,6 +61,8 @@ async function replayDeadEvents(
   const filter = { vendor, class: deadClass, code, since: toDate(since), until: toDate(until), deadEventIds }
   if (!isDryRun) {
     const { replayId, matched } = await requestReplay(ctx, filter)
+    ctx.log.setBindings({ businessId: replayId })
+    ctx.log.debug('a replay was asked for')
     const unknown = { recovered: null, duplicates: null, still_dead: null, revenue_changes: null }
     return {
       status: 202,

@@ -4,9 +4,11 @@ import type { NewDelivery, TenantContext } from '../../context.ts'
 import { isConstraintError } from '../../db/errors.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
 import { withoutAttribution } from '../../events/channels/order-touches.ts'
+import { countDelivery } from '../../metrics/service.ts'
 import { sealDeadBody, unwrapTenantKey } from '../../secrets/keyring.ts'
 import { getTenantKey } from '../../tenants/queries.ts'
 import type { WebhookPrincipal } from '../endpoints/authenticate.ts'
+import { normalizeEvent } from '../jobs.ts'
 import { DeadDelivery } from '../normalize/dead-delivery.ts'
 import type { Delivery } from '../normalize/delivery.ts'
 import { readDelivery } from '../normalize/read-delivery.ts'
@@ -28,7 +30,29 @@ export interface DeliveryResult {
 export async function receiveDelivery(
   ctx: TenantContext,
   principal: WebhookPrincipal,
-  { headers, rawBody, topic: only }: { headers: IncomingHttpHeaders; rawBody: Buffer; topic: string | null },
+  sent: SentDelivery,
+): Promise<DeliveryResult> {
+  const { vendor } = principal
+  const taken = await countDelivery(ctx, vendor, takeDelivery(ctx, principal, sent))
+  // For whatever else is told of this request; the job has it as the id of its event.
+  ctx.log.setBindings({ businessId: taken.receiptId })
+  const { result, faultClass } = taken
+  if (result === 'dead') ctx.log.info({ vendor, class: faultClass }, 'a delivery became a dead event')
+  else ctx.log.debug({ vendor, result }, 'a delivery was taken')
+  return taken
+}
+
+interface SentDelivery {
+  headers: IncomingHttpHeaders
+  rawBody: Buffer
+  /** Null where the path says none. */
+  topic: string | null
+}
+
+async function takeDelivery(
+  ctx: TenantContext,
+  principal: WebhookPrincipal,
+  { headers, rawBody, topic: only }: SentDelivery,
 ): Promise<DeliveryResult> {
   const { vendor, endpointId } = principal
   const bodySha256 = hash('sha256', rawBody, 'buffer')
@@ -74,6 +98,7 @@ export async function storeDelivery(
   const { externalId, topic, payload, handled: isHandled } = delivery
   try {
     const receipt = await ctx.deliveries.store({ ...base, externalId, topic, payload, isHandled })
+    if (receipt.result === 'accepted') ctx.trace?.queued(normalizeEvent)
     return { ...receipt, faultClass: receipt.result === 'dead' ? 'conflict' : null }
   } catch (error) {
     if (!isConstraintError(error)) throw error

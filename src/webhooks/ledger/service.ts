@@ -6,6 +6,7 @@ import { attributionContextOf, toOrderTouches } from '../../events/channels/orde
 import { getChannelRules } from '../../events/channels/service.ts'
 import { storeTouchpoints } from '../../events/touchpoints.ts'
 import { enqueue } from '../../queue/job.ts'
+import { comesFirst, type MaybeJob } from '../../queue/once.ts'
 import { recordDeadEvent } from '../ingest/queries.ts'
 import { obeyPrivacyRequest } from '../jobs.ts'
 import { type CanonicalEvent, toCanonicalEvents } from '../normalize/canonical-event.ts'
@@ -39,16 +40,18 @@ import type { Statement } from './statement.ts'
  * twice has the effect of once, and the order of the deliveries none. What contradicts the ledger, or cannot be entered,
  * becomes a dead event.
  */
-export async function normalizeEvents(ctx: TenantContext, eventIds: string[]): Promise<void> {
+export async function normalizeEvents(ctx: TenantContext & MaybeJob, eventIds: string[]): Promise<void> {
   const events = await inTenant(ctx.db.main, ctx, (tx) => getEvents(tx, ctx.tenantId, eventIds))
   for (const event of events) await normalizeOne(ctx, event)
   await forgetErased(ctx, events)
 }
 
-async function normalizeOne(ctx: TenantContext, event: StoredEvent): Promise<void> {
+async function normalizeOne(ctx: TenantContext & MaybeJob, event: StoredEvent): Promise<void> {
   if (isPrivacyTopic(event.vendor, event.topic)) {
     const { eventId } = event
-    return inTenant(ctx.db.ingest, ctx, (tx) => enqueue(tx, obeyPrivacyRequest, ctx, { eventId }))
+    return inTenant(ctx.db.ingest, ctx, async (tx) => {
+      if (await comesFirst(tx, ctx, 'obey')) await enqueue(tx, obeyPrivacyRequest, ctx, { eventId })
+    })
   }
   let canonical: CanonicalEvent[]
   try {

@@ -1,5 +1,6 @@
 import type { TenantContext, Vendor } from '../../context.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
+import { comesFirst, type MaybeJob } from '../../queue/once.ts'
 import { DecryptionError, openDeadBody, type TenantKey, unwrapTenantKey } from '../../secrets/keyring.ts'
 import { listTenantKeys } from '../../tenants/queries.ts'
 import { retentionPool } from '../../tenants/retention/service.ts'
@@ -20,9 +21,12 @@ import {
 /** Of one statement; a body may have 1 MiB. */
 const PAGE = 50
 
-/** Cuts the ties of these orders to whoever placed them; `named` are events that name one of them. */
+/**
+ * Cuts the ties of these orders to whoever placed them; `named` are events that name one of them. A job that does it again is
+ * written down only where it finds something.
+ */
 export async function erase(
-  ctx: TenantContext,
+  ctx: TenantContext & MaybeJob,
   { keys, named = [] }: { keys: readonly string[]; named?: readonly string[] },
   act: Act,
 ): Promise<ErasedCounts> {
@@ -33,7 +37,8 @@ export async function erase(
     if (ctx.principal.kind === 'operator') await actAsOperator(tx)
     const all = await holdErasure(tx, tenantId, keys)
     const dead = await findDead(tx, ctx, new Set(all), tenantKeys)
-    return eraseOrders(tx, tenantId, { keys, named, dead }, act)
+    const isSilent = act.isSilent || !(await comesFirst(tx, ctx, 'erase'))
+    return eraseOrders(tx, tenantId, { keys, named, dead }, { ...act, isSilent })
   })
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AppContext, TenantContext } from '../../context.ts'
 import { inTenant } from '../../db/tenant.ts'
+import { comesFirst, type MaybeJob } from '../../queue/once.ts'
 import { openDataReport, sealDataReport, unwrapTenantKey } from '../../secrets/keyring.ts'
 import { recordAudit } from '../../tenants/audit.ts'
 import { asOperator, ProvisioningError } from '../../tenants/operator.ts'
@@ -31,7 +32,7 @@ const MAX_REPORT_BYTES = 2 * 1024 * 1024
  * Does what Shopify asks for in one of its compliance topics. Doing it again changes nothing more. What is done stands in
  * the tenant's audit log, without anything about the person.
  */
-export async function obeyRequest(ctx: TenantContext, eventId: string, signal: AbortSignal): Promise<void> {
+export async function obeyRequest(ctx: TenantContext & MaybeJob, eventId: string, signal: AbortSignal): Promise<void> {
   const pool = retentionPool(ctx)
   const event = await inTenant(pool, ctx, (tx) => findRequestEvent(tx, ctx.tenantId, eventId))
   if (event === undefined || !isPrivacyTopic(event.vendor, event.topic)) return
@@ -44,7 +45,7 @@ export async function obeyRequest(ctx: TenantContext, eventId: string, signal: A
 }
 
 /** The ties of all orders of the endpoint are cut in batches, and then the endpoint itself ends. */
-async function endShopOf(ctx: TenantContext, endpointId: string, signal: AbortSignal): Promise<void> {
+async function endShopOf(ctx: TenantContext & MaybeJob, endpointId: string, signal: AbortSignal): Promise<void> {
   const { tenantId } = ctx
   // Batches that find nothing would only fill the log. What was kept of dead deliveries goes with the endpoint.
   const act = { act: 'privacy.shop_erased', kind: 'webhook_endpoint', thing: endpointId, isSilent: true }
@@ -58,7 +59,9 @@ async function endShopOf(ctx: TenantContext, endpointId: string, signal: AbortSi
     if (lastEvent === null) break
     after = lastEvent
   }
-  await inTenant(retentionPool(ctx), ctx, (tx) => endShop(tx, tenantId, endpointId))
+  await inTenant(retentionPool(ctx), ctx, async (tx) => {
+    if (await comesFirst(tx, ctx, 'end-shop')) await endShop(tx, tenantId, endpointId)
+  })
 }
 
 async function answerDataRequest(

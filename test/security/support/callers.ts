@@ -9,7 +9,7 @@ import {
 } from '../../../src/webhooks/simulator/signature.ts'
 import { givenApiKey, givenEndpoint, HOUR, type TestEndpoint } from '../../support/given.ts'
 import { paypalCertificate } from '../../support/paypal.ts'
-import { signStripe } from '../../support/platform.ts'
+import { METRICS_TOKEN, signStripe } from '../../support/platform.ts'
 import { type Natural, type Reply, type Sent, sendTo, toSent } from './request.ts'
 import { bearer, ROLES, type Site, strangeKeys, tokenFor } from './site.ts'
 
@@ -114,6 +114,12 @@ const people: readonly Caller[] = [
     actsIn: 'other',
     headers: async ({ other }) => bearer(await tokenFor(other, 'admin')),
   },
+  {
+    name: 'operator',
+    proves: ['metricsToken'],
+    actsIn: 'own',
+    headers: async () => bearer(METRICS_TOKEN),
+  },
   key('key without the scope', { works: true, hasScope: false }),
   key('key with the scope', { works: true }),
   key('key of another tenant', { works: true, actsIn: 'other' }),
@@ -201,6 +207,7 @@ export async function credentialsFor(site: Site, row: OperationRow, sent: Sent):
   const signature = schemes.find((scheme) => Object.hasOwn(signers, scheme))
   if (signature !== undefined) return signFor(site, signature, sent)
   if (schemes.includes('bearerAuth')) return bearer(await tokenFor(site, 'admin'))
+  if (schemes.includes('metricsToken')) return bearer(METRICS_TOKEN)
   return schemes.includes('tenantKey') ? { [KEY_HEADER]: site.tenant.apiKey } : {}
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Vendor } from '../../../src/context.ts'
 import { createApiKey } from '../../../src/tenants/service.ts'
+import { givenFailedJob } from '../../support/failed-jobs.ts'
 import { daysAgo, givenEndpoint, givenMember, toDay } from '../../support/given.ts'
 import { newIds, rowsOf, toInsert } from '../../support/rows.ts'
 import type { Site } from './site.ts'
@@ -65,6 +66,8 @@ const replay: Make = async (site) => {
   return (await platform.call('replayDeadEvents', { tenant, body })).body.replay_id
 }
 
+const failedJob: Make = ({ platform, tenant }) => givenFailedJob(platform, tenant)
+
 /** By what `Place.things` says. Makes one more thing in a site and returns its id. */
 export const things: Readonly<Record<string, Make>> = {
   '/api/tenant/members/{user_id}': member,
@@ -82,6 +85,7 @@ export const things: Readonly<Record<string, Make>> = {
   '/api/dead-events/{dead_event_id}': deadEvent,
   dead_event_id: deadEvent,
   replay_id: replay,
+  '/api/failed-jobs/{job_id}': failedJob,
   '/api/attribution/recompute/{job_id}': recomputeJob,
   '/api/attribution/orders/{order_id}': order,
 }

@@ -71,13 +71,24 @@ export async function takePending(
   return (rows[0] as { taken: number }).taken
 }
 
-/** What the run has not done yet, the oldest first. */
+/** What the run took and has not done is pending again; of an id that is none, nothing. As app_ingest or app_user. */
+export async function giveBack(tx: Tx, tenantId: string, replayId: string): Promise<void> {
+  await sql`
+    update dead_event_states
+    set status = 'pending'
+    where tenant_id = ${tenantId} and status = 'in_progress'
+      and replay_id::text = ${replayId}`.execute(tx)
+}
+
+/** What the run has and has not done yet, the oldest first. */
 export async function listUndone(tx: Tx, tenantId: string, replayId: string, limit: number): Promise<string[]> {
   const { rows } = await sql<{ deadEventId: string }>`
     select t.dead_event_id as "deadEventId"
     from dead_event_takes as t
+    join dead_event_states as s on s.tenant_id = ${tenantId} and s.dead_event_id = t.dead_event_id
     where t.tenant_id = ${tenantId}
       and t.replay_id = ${replayId}::uuid
+      and s.status = 'in_progress' and s.replay_id = t.replay_id
       and not exists (select from dead_event_outcomes as o
                       where o.tenant_id = ${tenantId} and o.replay_id = t.replay_id and o.dead_event_id = t.dead_event_id)
     order by t.position

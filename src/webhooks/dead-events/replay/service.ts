@@ -1,11 +1,20 @@
 import type { TenantContext } from '../../../context.ts'
 import { inTenant } from '../../../db/tenant.ts'
 import { ProblemError } from '../../../problem/problem.ts'
-import { enqueue } from '../../../queue/job.ts'
+import { enqueue, type JobContext } from '../../../queue/job.ts'
+import { comesFirst } from '../../../queue/once.ts'
 import { recordAudit } from '../../../tenants/audit.ts'
 import { replayDeadEvents } from '../../jobs.ts'
 import { type Judged, judge, READ_AT_ONCE } from './kept.ts'
-import { holdTaken, insertOutcome, insertReplay, listUndone, type PendingFilter, takePending } from './queries.ts'
+import {
+  giveBack,
+  holdTaken,
+  insertOutcome,
+  insertReplay,
+  listUndone,
+  type PendingFilter,
+  takePending,
+} from './queries.ts'
 import { takeAgain } from './take-again.ts'
 
 /** How many dead events one replay takes. */
@@ -56,7 +65,11 @@ export function requireSpan({ since, until }: PendingFilter): void {
  * writes the event and the outcome together, so a run that was cut off goes on where it was, and two workers on one run
  * have the effect of one.
  */
-export async function runReplay(ctx: TenantContext, replayId: string, signal: AbortSignal): Promise<void> {
+export async function runReplay(
+  ctx: TenantContext & Partial<JobContext>,
+  replayId: string,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + SLICE_MS
   let fault: unknown
   for (let faults = 0; ; ) {
@@ -72,12 +85,24 @@ export async function runReplay(ctx: TenantContext, replayId: string, signal: Ab
         if (faults >= MAX_FAULTS) throw error
       }
     }
+    // After a fault the queue tries this job again, which goes on where it is: another one would do the same beside it.
     if (performance.now() > deadline) {
-      await inTenant(ctx.db.main, ctx, (tx) => enqueue(tx, replayDeadEvents, ctx, { replayId }))
+      if (fault === undefined) await leaveRest(ctx, replayId)
       break
     }
   }
   if (fault !== undefined) throw fault
+}
+
+function leaveRest(ctx: TenantContext & Partial<JobContext>, replayId: string): Promise<void> {
+  return inTenant(ctx.db.main, ctx, async (tx) => {
+    if (await comesFirst(tx, ctx, 'rest')) await enqueue(tx, replayDeadEvents, ctx, { replayId })
+  })
+}
+
+/** What a run took and will not do is pending again: it is not tried any more, or whoever asked may not any more. */
+export async function giveBackReplay(ctx: TenantContext, replayId: string): Promise<void> {
+  await inTenant(ctx.db.ingest, ctx, (tx) => giveBack(tx, ctx.tenantId, replayId))
 }
 
 async function finishOne(ctx: TenantContext, replayId: string, { kept, judgement }: Judged): Promise<void> {
