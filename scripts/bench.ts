@@ -7,7 +7,9 @@ import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
 import { runIngestBench } from './bench/ingest.ts'
 import { runMocksBench } from './bench/mocks.ts'
+import { runQueueBench } from './bench/queue.ts'
 import { runRlsBench } from './bench/rls.ts'
+import { runRollupsBench } from './bench/rollups.ts'
 
 /** Each prints to stdout and resolves to the exit code: 0 goal met, 1 goal missed. */
 const benches: Record<string, { about: string; run: (options: { isJson: boolean }) => Promise<number> }> = {
@@ -36,10 +38,20 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
       'npm run mocks beside a prism mock process for each document: time until ready, memory, requests per second (about 2 minutes)',
     run: runMocksBench,
   },
+  queue: {
+    about:
+      'jobs from enqueueing to end beside commits of a row, how soon one begins, and what an old snapshot costs (about 5 minutes)',
+    run: runQueueBench,
+  },
   rls: {
     about:
       'what row level security costs the 10 queries that are sent most, beside a role that bypasses it (about 1 minute)',
     run: runRlsBench,
+  },
+  rollups: {
+    about:
+      'what is kept ready to read, as materialized views and as tables of what changed: refreshes after 1 % of change (about 1 minute)',
+    run: runRollupsBench,
   },
 }
 

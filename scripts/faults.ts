@@ -1,26 +1,35 @@
 // Crash runs: each breaks a real platform at random moments under load, and compares what was acknowledged with what is there.
 //   npm run faults -- ingest [--seed N] [--smoke] [--kills N] [--restarts N] [--json]
+//   npm run faults -- health [--seed N] [--smoke] [--json]
+//   npm run faults -- worker [--seed N] [--smoke] [--kills N] [--json]
+//   npm run faults -- postgres [--seed N] [--smoke] [--json]
+//   npm run faults -- all --smoke
 //   npm run faults -- --help
 import { parseArgs } from 'node:util'
 import type { FaultOptions, FaultRun } from './faults/fault.ts'
+import { health } from './faults/health.ts'
 import { ingest } from './faults/ingest.ts'
+import { postgres } from './faults/postgres.ts'
+import { worker } from './faults/worker.ts'
 
-const runs: Record<string, FaultRun> = { ingest }
+const runs: Record<string, FaultRun> = { health, ingest, postgres, worker }
 
 function usage(): string {
-  const names = Object.entries(runs).map(([name, { about }]) => `  ${name.padEnd(8)}${about}`)
-  return `usage: npm run faults -- <name> [options]
+  const names = Object.entries(runs).map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
+  return `usage: npm run faults -- <name>… | all [options]
 
 ${names.join('\n')}
 
   --seed N      other deliveries and other moments (default 1)
-  --kills N     how often the API is killed (default 50)
-  --restarts N  how often Postgres crashes (default 5)
-  --smoke       5 kills and 1 crash, in under a minute
-  --json        the report as one JSON object
+  --kills N     ingest: how often the API is killed (default 50); worker: how often a worker (default 12)
+  --restarts N  ingest: how often Postgres crashes (default 5)
+  --smoke       ingest: 5 kills and 1 crash; health: each fault once, and 10 s of peace; worker: 2 kills;
+                postgres: 5 s away; in about a minute
+  --json        each report as one JSON object
   --help        this text
 
-Starts a platform of its own. Ends with 0 when nothing was lost or doubled, 1 otherwise, 2 when it could not be run.
+Each starts a platform of its own. Ends with 0 when nothing was lost or doubled and no probe was wrong or late, 1
+otherwise, 2 when one could not be run.
 `
 }
 
@@ -33,7 +42,9 @@ export async function main(argv: string[]): Promise<number> {
       process.stdout.write(usage())
       return 0
     }
-    return await chosen.run.run({ ...chosen.options, say })
+    let worst = 0
+    for (const { run, options } of chosen) worst = Math.max(worst, await run.run({ ...options, say }))
+    return worst
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     if (process.env.DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`)
@@ -41,7 +52,7 @@ export async function main(argv: string[]): Promise<number> {
   }
 }
 
-function readArguments(argv: string[]): { run: FaultRun; options: Omit<FaultOptions, 'say'> } | null {
+function readArguments(argv: string[]): { run: FaultRun; options: Omit<FaultOptions, 'say'> }[] | null {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
@@ -55,20 +66,24 @@ function readArguments(argv: string[]): { run: FaultRun; options: Omit<FaultOpti
     },
   })
   if (values.help) return null
-  const [name = '', ...rest] = positionals
-  const run = Object.hasOwn(runs, name) ? runs[name] : undefined
-  if (run === undefined || rest.length > 0)
-    throw new Error(`there is no run ${JSON.stringify(positionals.join(' '))}; see --help`)
+  const names = positionals.join(' ') === 'all' ? Object.keys(runs) : positionals
+  if (names.length === 0) throw new Error('which run? See --help')
   const { smoke, json } = values
-  return {
-    run,
-    options: {
-      seed: toNumber('seed', values.seed),
-      kills: toNumber('kills', values.kills ?? (smoke ? '5' : '50')),
-      restarts: toNumber('restarts', values.restarts ?? (smoke ? '1' : '5')),
-      isJson: json,
-    },
-  }
+  return names.map((name) => {
+    const run = Object.hasOwn(runs, name) ? runs[name] : undefined
+    if (run === undefined) throw new Error(`there is no run ${JSON.stringify(name)}; see --help`)
+    const { usual, smoke: smoked } = run.kills ?? { usual: 50, smoke: 5 }
+    return {
+      run,
+      options: {
+        seed: toNumber('seed', values.seed),
+        kills: toNumber('kills', values.kills ?? String(smoke ? smoked : usual)),
+        restarts: toNumber('restarts', values.restarts ?? (smoke ? '1' : '5')),
+        isSmoke: smoke,
+        isJson: json,
+      },
+    }
+  })
 }
 
 function toNumber(name: string, text: string): number {

@@ -5,6 +5,8 @@ export interface FaultOptions {
   kills: number
   /** How often Postgres crashes. */
   restarts: number
+  /** The short run. */
+  isSmoke: boolean
   isJson: boolean
   /** One line of progress. */
   say: (line: string) => void
@@ -12,6 +14,8 @@ export interface FaultOptions {
 
 export interface FaultRun {
   about: string
+  /** How many kills without `--kills`. */
+  kills?: { usual: number; smoke: number }
   /** Prints a table to stdout. The exit code: 0 nothing lost or doubled, 1 something. Throws when it could not be run. */
   run: (options: FaultOptions) => Promise<number>
 }

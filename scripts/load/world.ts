@@ -34,6 +34,12 @@ export interface LoadWorld {
   /** As the superuser, whom row level security does not bind. */
   query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>
   postgres: () => EmbeddedPostgres
+  /** Runs a statement in a transaction of its own, which lasts until the function that is returned is called. */
+  hold: (text: string) => Promise<() => Promise<void>>
+  /** Ends Postgres at once, as a crash does. Resolves when it is gone. */
+  killPostgres: () => Promise<void>
+  /** Starts it again on the same data and port. Resolves when it is ready. */
+  restartPostgres: () => Promise<void>
   /** Ends Postgres at once, as a crash does, and starts it again on the same data and port. Resolves when it is ready. */
   crashPostgres: () => Promise<void>
   stop: () => Promise<void>
@@ -80,16 +86,33 @@ export async function startWorld({ tenants: count, say }: WorldOptions): Promise
     const pool = new pg.Pool({ connectionString: admin.href, max: 2, application_name: 'skeldir load' })
     pool.on('error', () => {})
     pools.push(pool)
+    const killPostgres = async () => {
+      const { pid, exited } = server as EmbeddedPostgres
+      process.kill(pid, 'SIGQUIT')
+      await exited
+    }
+    const restartPostgres = async () => {
+      server = await startEmbeddedPostgres({ dataDir, settings: 'durable', port })
+    }
     return {
       tenants,
       env,
       query: async (text, values) => (await pool.query(text, values && [...values])).rows,
       postgres: () => server as EmbeddedPostgres,
+      async hold(text) {
+        const client = await pool.connect()
+        await client.query('begin')
+        await client.query(text)
+        return async () => {
+          await client.query('rollback')
+          client.release()
+        }
+      },
+      killPostgres,
+      restartPostgres,
       async crashPostgres() {
-        const { pid, exited } = server as EmbeddedPostgres
-        process.kill(pid, 'SIGQUIT')
-        await exited
-        server = await startEmbeddedPostgres({ dataDir, settings: 'durable', port })
+        await killPostgres()
+        await restartPostgres()
       },
       stop,
     }

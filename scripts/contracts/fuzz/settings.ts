@@ -22,6 +22,9 @@ const REQUEST_TIMEOUT_S = 30
 /** A sequence has six calls, and is begun anew up to fifty times. */
 const CALLS_PER_SEQUENCE = 300
 
+/** A password may be wrong too often, and a page may fail again and again. */
+const LIMITED_BY_USER = ['/api/auth/password', '/api/errors/log']
+
 export interface RunSettings {
   url: string
   seed: number
@@ -42,8 +45,8 @@ export function expectedOf(trial: Pick<Trial, 'access'>, row: OperationRow): str
   const possible = ['404', '409', '412']
   // A login may be wrong, or come from the wrong page; where security is declared, the role has what it takes.
   if (row.security.length === 0) possible.push('401', '403')
-  // A password may be wrong too often; of anything else the tenant may do as much as it likes.
-  if (row.security.length === 0 || row.path === '/api/auth/password') possible.push('429')
+  // Of anything else the tenant may do as much as it likes.
+  if (row.security.length === 0 || LIMITED_BY_USER.includes(row.path)) possible.push('429')
   return ['2xx', '3xx', ...possible.filter((status) => declared.includes(status))]
 }
 
