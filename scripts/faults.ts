@@ -6,11 +6,12 @@
 //   npm run faults -- all --smoke
 //   npm run faults -- --help
 import { parseArgs } from 'node:util'
-import type { FaultOptions, FaultRun } from './faults/fault.ts'
+import type { FaultRun } from './faults/fault.ts'
 import { health } from './faults/health.ts'
 import { ingest } from './faults/ingest.ts'
 import { postgres } from './faults/postgres.ts'
 import { worker } from './faults/worker.ts'
+import { chooseByName, runEach } from './load/run-each.ts'
 
 const runs: Record<string, FaultRun> = { health, ingest, postgres, worker }
 
@@ -34,55 +35,33 @@ otherwise, 2 when one could not be run.
 }
 
 /** Exit codes: 0 nothing lost or doubled, 1 something, 2 not run. The report goes to stdout, progress to stderr. */
-export async function main(argv: string[]): Promise<number> {
-  const say = (line: string) => void process.stderr.write(`faults: ${line}\n`)
-  try {
-    const chosen = readArguments(argv)
-    if (chosen === null) {
-      process.stdout.write(usage())
-      return 0
-    }
-    let worst = 0
-    for (const { run, options } of chosen) worst = Math.max(worst, await run.run({ ...options, say }))
-    return worst
-  } catch (error) {
-    say(error instanceof Error ? error.message : String(error))
-    if (process.env.DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-    return 2
-  }
-}
-
-function readArguments(argv: string[]): { run: FaultRun; options: Omit<FaultOptions, 'say'> }[] | null {
-  const { values, positionals } = parseArgs({
-    args: argv,
-    allowPositionals: true,
-    options: {
-      seed: { type: 'string', default: '1' },
-      kills: { type: 'string' },
-      restarts: { type: 'string' },
-      smoke: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  if (values.help) return null
-  const names = positionals.join(' ') === 'all' ? Object.keys(runs) : positionals
-  if (names.length === 0) throw new Error('which run? See --help')
-  const { smoke, json } = values
-  return names.map((name) => {
-    const run = Object.hasOwn(runs, name) ? runs[name] : undefined
-    if (run === undefined) throw new Error(`there is no run ${JSON.stringify(name)}; see --help`)
-    const { usual, smoke: smoked } = run.kills ?? { usual: 50, smoke: 5 }
-    return {
-      run,
+export function main(argv: string[]): Promise<number> {
+  return runEach('faults', usage, () => {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
       options: {
-        seed: toNumber('seed', values.seed),
-        kills: toNumber('kills', values.kills ?? String(smoke ? smoked : usual)),
-        restarts: toNumber('restarts', values.restarts ?? (smoke ? '1' : '5')),
-        isSmoke: smoke,
-        isJson: json,
+        seed: { type: 'string', default: '1' },
+        kills: { type: 'string' },
+        restarts: { type: 'string' },
+        smoke: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
-    }
+    })
+    if (values.help) return null
+    const { smoke: isSmoke, json: isJson } = values
+    return chooseByName('run', runs, positionals).map((one) => {
+      const { usual, smoke } = one.kills ?? { usual: 50, smoke: 5 }
+      const options = {
+        seed: toNumber('seed', values.seed),
+        kills: toNumber('kills', values.kills ?? String(isSmoke ? smoke : usual)),
+        restarts: toNumber('restarts', values.restarts ?? (isSmoke ? '1' : '5')),
+        isSmoke,
+        isJson,
+      }
+      return (say) => one.run({ ...options, say })
+    })
   })
 }
 

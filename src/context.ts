@@ -87,8 +87,11 @@ export interface AppContext {
     ingest: Database
     /** `app_retention`, which removes and redacts: workers and `skeldir admin` only. */
     retention?: Database
-    /** As `main`, kept apart for probes and figures: they are answered while requests or jobs hold every connection. */
-    probe?: Database
+    /**
+     * As `main`, kept apart for probes and figures: they are answered while requests or jobs hold every connection. `main`
+     * itself in the admin commands, which answer none.
+     */
+    probe: Database
   }
   keys: KeyRing
   revocations: Revocations

@@ -30,7 +30,7 @@ export function createFigures(ctx: AppContext): (waitMs: number) => Promise<Figu
   let failure: { error: unknown; goodUntil: number } | undefined
   let running: Promise<Figures> | undefined
   const read = async (): Promise<Figures> => {
-    const { lookup } = ctx.db.probe ?? ctx.db.main
+    const { lookup } = ctx.db.probe
     const startedAt = performance.now()
     try {
       const [queues, workers, views, { deadTuples, oldestXmin }] = await Promise.all([

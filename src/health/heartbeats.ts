@@ -18,7 +18,7 @@ export function startHeartbeats(
   { workerId, activeJobs }: { workerId: string; activeJobs: () => number },
 ): Heartbeats {
   // Jobs may hold all other connections: a worker that is merely full is alive.
-  const { lookup } = ctx.db.probe ?? ctx.db.main
+  const { lookup } = ctx.db.probe
   let running: Promise<void> | undefined
   let lastMs = Number.NEGATIVE_INFINITY
   const once = () => {

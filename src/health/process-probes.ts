@@ -1,18 +1,17 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AppContext } from '../context.ts'
 import type { ProblemItem } from '../problem/problem.ts'
-import { getSchemaVersion, isWritable } from './queries.ts'
-import { CheckFailed, createExpectedSchema, type Failed, round, tryCheck } from './readiness.ts'
-import { createVerdict, type Measurement } from './verdict.ts'
-
-const MEASUREMENT_MS = 400
-const FIRST_MEASUREMENT_MS = 2_000
-const CONFIRM_MS = 450
-
-interface OwnMeasurement extends Measurement {
-  checks: { name: string; durationMs: number }[]
-  failed: ProblemItem[]
-}
+import {
+  type Checked,
+  CheckFailed,
+  conclude,
+  createBelief,
+  createExpectedSchema,
+  requireSchema,
+  requireWritable,
+  tryCheck,
+} from './checks.ts'
+import { getSchemaVersion } from './queries.ts'
 
 export interface ProcessProbes {
   server: Server
@@ -28,18 +27,7 @@ export interface ProcessProbes {
 export function createProcessProbes(ctx: AppContext, { isHeard }: { isHeard?: () => boolean } = {}): ProcessProbes {
   const expectedSchema = createExpectedSchema()
   let isDraining = false
-  const readiness = createVerdict({
-    measure: (isFirst) => {
-      const timeoutMs = isFirst ? FIRST_MEASUREMENT_MS : MEASUREMENT_MS
-      return measure(ctx, { isHeard, expected: expectedSchema(), timeoutMs })
-    },
-    freshMs: ctx.config.probes.freshMs,
-    confirmMs: CONFIRM_MS,
-    onChange: ({ failed }) => {
-      if (failed.length > 0) ctx.log.warn({ checks: failed }, 'not ready')
-      else ctx.log.info('ready')
-    },
-  })
+  const readiness = createBelief(ctx, (timeoutMs) => measure(ctx, { isHeard, expected: expectedSchema(), timeoutMs }))
   const server = createServer(async (req, res) => {
     const path = req.url?.split('?', 1)[0]
     if (req.method !== 'GET' && req.method !== 'HEAD')
@@ -76,53 +64,24 @@ async function measure(
     expected,
     timeoutMs,
   }: { isHeard: (() => boolean) | undefined; expected: Promise<string>; timeoutMs: number },
-): Promise<OwnMeasurement> {
-  const { lookup } = ctx.db.probe ?? ctx.db.main
+): Promise<Checked> {
+  const { lookup } = ctx.db.probe
   const deadline = performance.now() + timeoutMs
-  const outcomes: ({ name: string; durationMs: number } | Failed)[] = [
-    await tryCheck(
-      ctx,
-      'database',
-      async () => {
-        if (!(await isWritable(lookup))) throw new CheckFailed('The database is read-only.')
-      },
-      deadline,
-    ),
-  ]
+  const run = (name: string, check: () => Promise<void>) => tryCheck(ctx, name, check, deadline)
+  const outcomes = [await run('database', () => requireWritable(lookup))]
   if (!outcomes.some((outcome) => 'pointer' in outcome)) {
-    const schema = tryCheck(
-      ctx,
-      'schema',
-      async () => {
-        const [actual, needed] = await Promise.all([getSchemaVersion(lookup), expected])
-        if (actual === null || actual < needed)
-          throw new CheckFailed(`The database is at ${actual ?? 'nothing'}, this code needs ${needed}.`)
-      },
-      deadline,
-    )
+    const schema = run('schema', async () => {
+      const [actual, needed] = await Promise.all([getSchemaVersion(lookup), expected])
+      requireSchema(actual, needed)
+    })
     const heartbeat =
       isHeard &&
-      tryCheck(
-        ctx,
-        'heartbeat',
-        async () => {
-          if (!isHeard()) throw new CheckFailed('No sign of life of this worker has been stored for 15 s.')
-        },
-        deadline,
-      )
+      run('heartbeat', async () => {
+        if (!isHeard()) throw new CheckFailed('No sign of life of this worker has been stored for 15 s.')
+      })
     outcomes.push(await schema, ...(heartbeat === undefined ? [] : [await heartbeat]))
   }
-  const failed = outcomes.filter((outcome): outcome is Failed => !isPassed(outcome))
-  return {
-    isGood: failed.length === 0,
-    isCertain: failed.some(({ isCertain }) => isCertain),
-    checks: outcomes.filter(isPassed).map(({ name, durationMs }) => ({ name, durationMs: round(durationMs) })),
-    failed: failed.map(({ pointer, code, detail }) => ({ pointer, code, detail })),
-  }
-}
-
-function isPassed<Passed extends { durationMs: number }>(outcome: Passed | Failed): outcome is Passed {
-  return 'durationMs' in outcome
+  return conclude(outcomes)
 }
 
 function notReady(errors: readonly ProblemItem[]) {

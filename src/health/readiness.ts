@@ -1,73 +1,42 @@
 import { grants } from '../../generated/grants.ts'
 import type { AppContext } from '../context.ts'
 import type { Database } from '../db/connect.ts'
-import { newestMigration } from '../db/migrate.ts'
-import type { ProblemItem } from '../problem/problem.ts'
+import {
+  type Checked,
+  CheckFailed,
+  conclude,
+  createBelief,
+  createExpectedSchema,
+  type Passed,
+  requireSchema,
+  requireWritable,
+  tryCheck,
+} from './checks.ts'
 import {
   canBypassPolicies,
   checkOut,
   getSchemaVersion,
-  isWritable,
   listMissingGrants,
   listUnprotectedTables,
   roundTripTenantContext,
 } from './queries.ts'
-import { createVerdict, type Measurement, type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 import { TooLate, within } from './within.ts'
-
-/**
- * All checks together. With a measurement each second and 450 ms until the next one where it says otherwise, what hangs is
- * known after 1,000 + 450 + 400 ms at the latest.
- */
-const MEASUREMENT_MS = 400
-const CONFIRM_MS = 450
-/** Of the first one: it makes the connections that the others find. */
-const FIRST_MEASUREMENT_MS = 2_000
 
 export type CheckName = 'database' | 'pool' | 'schema' | 'row_level_security' | 'tenant_context' | 'grants'
 
-export interface Check {
-  name: CheckName
-  durationMs: number
-}
+export type Check = Passed<CheckName>
 
-export interface ReadinessMeasurement extends Measurement {
-  checks: Check[]
-  failed: ProblemItem[]
+export interface ReadinessMeasurement extends Checked<CheckName> {
   measuredAt: Date
   /** The newest migration; null where it could not be read. */
   schemaVersion: string | null
 }
 
-/**
- * The newest migration of the code that this process was started with: the folder may be another release's by now. One that
- * cannot be read is read again.
- */
-export function createExpectedSchema(): () => Promise<string> {
-  let expected: Promise<string> | undefined
-  return () => {
-    if (expected === undefined) {
-      expected = newestMigration()
-      expected.catch(() => {
-        expected = undefined
-      })
-    }
-    return expected
-  }
-}
-
 /** What the process believes of itself. */
 export function createReadiness(ctx: AppContext): Verdict<ReadinessMeasurement> {
   const expectedSchema = createExpectedSchema()
-  return createVerdict({
-    measure: (isFirst) => measureReadiness(ctx, expectedSchema(), isFirst ? FIRST_MEASUREMENT_MS : MEASUREMENT_MS),
-    freshMs: ctx.config.probes.freshMs,
-    confirmMs: CONFIRM_MS,
-    onChange: ({ failed }) => {
-      if (failed.length > 0) ctx.log.warn({ checks: failed }, 'not ready')
-      else ctx.log.info('ready')
-    },
-  })
+  return createBelief(ctx, (timeoutMs) => measureReadiness(ctx, expectedSchema(), timeoutMs))
 }
 
 /** Tries each part for real, the database first: without it nothing can be said of the others. */
@@ -76,14 +45,12 @@ export async function measureReadiness(
   expectedSchema: Promise<string>,
   timeoutMs: number,
 ): Promise<ReadinessMeasurement> {
-  const { main, ingest, probe = main } = ctx.db
+  const { main, ingest, probe } = ctx.db
   const { lookup } = probe
   const deadline = performance.now() + timeoutMs
   let schemaVersion: string | null = null
   const run = (name: CheckName, check: () => Promise<void>) => tryCheck(ctx, name, check, deadline)
-  const database = await run('database', async () => {
-    if (!(await isWritable(lookup))) throw new CheckFailed('The database is read-only.')
-  })
+  const database = await run('database', () => requireWritable(lookup))
   const outcomes = [database]
   if (!('pointer' in database)) {
     const rest = await Promise.all([
@@ -92,9 +59,7 @@ export async function measureReadiness(
       }),
       run('schema', async () => {
         schemaVersion = await getSchemaVersion(lookup)
-        const expected = await expectedSchema
-        if (schemaVersion === null || schemaVersion < expected)
-          throw new CheckFailed(`The database is at ${schemaVersion ?? 'nothing'}, this code needs ${expected}.`)
+        requireSchema(schemaVersion, await expectedSchema)
       }),
       run('row_level_security', async () => {
         if (await canBypassPolicies(lookup))
@@ -115,15 +80,7 @@ export async function measureReadiness(
     ])
     outcomes.push(...rest)
   }
-  const failed = outcomes.filter((outcome): outcome is Failed => 'pointer' in outcome)
-  return {
-    isGood: failed.length === 0,
-    isCertain: failed.some(({ isCertain }) => isCertain),
-    checks: outcomes.filter((outcome): outcome is Check => 'durationMs' in outcome),
-    failed: failed.map(({ pointer, code, detail }) => ({ pointer, code, detail })),
-    measuredAt: ctx.clock(),
-    schemaVersion,
-  }
+  return { ...conclude(outcomes), measuredAt: ctx.clock(), schemaVersion }
 }
 
 async function checkOutOf({ lookup }: Database, role: string, deadline: number): Promise<void> {
@@ -139,45 +96,4 @@ async function checkOutOf({ lookup }: Database, role: string, deadline: number):
 function name(things: readonly string[]): string {
   const more = things.length - 5
   return things.slice(0, 5).join('; ') + (more > 0 ? ` and ${more} more` : '')
-}
-
-/** What a check found; its message is public. */
-export class CheckFailed extends Error {
-  override name = 'CheckFailed'
-}
-
-export type Failed = ProblemItem & { isCertain: boolean }
-
-/** `deadline` by `performance.now()`. */
-export async function tryCheck<Name extends string>(
-  ctx: AppContext,
-  name: Name,
-  check: () => Promise<void>,
-  deadline: number,
-): Promise<{ name: Name; durationMs: number } | Failed> {
-  const started = performance.now()
-  try {
-    await within(Math.max(0, deadline - started), check())
-    return { name, durationMs: round(performance.now() - started) }
-  } catch (error) {
-    ctx.log.debug({ err: error, check: name }, 'a readiness check failed')
-    const detail =
-      error instanceof CheckFailed
-        ? error.message
-        : error instanceof TooLate
-          ? 'The database gave no answer in time.'
-          : 'The database did not answer as it should.'
-    return { pointer: `/checks/${name}`, code: 'failed', detail, isCertain: isRefused(error) }
-  }
-}
-
-/** Nobody listens there, or it lets nobody in: of Node, and of Postgres (57P03 cannot connect now, 28xxx, 3D000). */
-const REFUSED = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EHOSTUNREACH', '57P03', '28000', '28P01', '3D000'])
-
-function isRefused(error: unknown): boolean {
-  return REFUSED.has((error as { code?: string } | null)?.code ?? '')
-}
-
-export function round(ms: number): number {
-  return Math.round(ms * 100) / 100
 }

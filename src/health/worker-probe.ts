@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AppContext } from '../context.ts'
 import type { Lookup } from '../db/connect.ts'
 import { ProblemError } from '../problem/problem.ts'
+import { round } from './checks.ts'
 import { askWorker, findAnswer, isWritable } from './queries.ts'
-import { round } from './readiness.ts'
 import { TooLate, within } from './within.ts'
 
 /** How long somebody who asks is kept waiting: most of them give up after a second. */
@@ -64,7 +64,7 @@ export function createWorkerProbe(ctx: AppContext): () => Promise<WorkerAnswer> 
 }
 
 async function askAndWait(ctx: AppContext): Promise<WorkerAnswer> {
-  const { lookup } = ctx.db.probe ?? ctx.db.main
+  const { lookup } = ctx.db.probe
   const started = performance.now()
   const left = () => Math.max(0, PROBE_MS - (performance.now() - started))
   try {

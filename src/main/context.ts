@@ -50,8 +50,9 @@ export function createContext(
         })
   // Whatever the requests or jobs of this process do with their connections, it can still say that it lives.
   const probe =
-    role !== 'app_rw'
-      ? connect({
+    role === 'app_rw'
+      ? main
+      : connect({
           url: config.databaseUrls[role],
           applicationName: `skeldir ${name} probe`,
           max: 2,
@@ -59,13 +60,12 @@ export function createContext(
           statementTimeoutMs: 2_000,
           log,
         })
-      : undefined
   const { start, stop, ...authentication } = createAuthentication(config, { name, lookup: main.lookup, log })
   return {
     config,
     log,
     clock: () => new Date(),
-    db: { main, ingest, ...(retention !== undefined && { retention }), ...(probe !== undefined && { probe }) },
+    db: { main, ingest, probe, ...(retention !== undefined && { retention }) },
     keys: deriveKeyRing(config.masterKeys),
     paypalCertificates: createPaypalCertificates({ trust: paypalTrust(config), download, log }),
     deliveries: createDeliveryStore(ingest, config.ingest),
@@ -73,7 +73,7 @@ export function createContext(
     startAuthentication: start,
     async close() {
       await stop()
-      await Promise.all([main.close(), ingest.close(), retention?.close(), probe?.close()])
+      await Promise.all([...new Set([main, ingest, retention, probe])].map((pool) => pool?.close()))
     },
   }
 }

@@ -97,7 +97,6 @@ export async function getMetrics(ctx: AppContext, format: Format): Promise<strin
   const delayMs = getEventLoopDelayMs(ctx)
   if (delayMs !== null) metrics.set('skd_event_loop_delay_seconds', {}, delayMs / 1_000)
   for (const [name, database] of Object.entries({ main: ctx.db.main, ingest: ctx.db.ingest, probe: ctx.db.probe })) {
-    if (database === undefined) continue
     const { totalCount, idleCount, waitingCount } = database.pool
     metrics.set('skd_db_connections', { pool: name, state: 'busy' }, totalCount - idleCount)
     metrics.set('skd_db_connections', { pool: name, state: 'idle' }, idleCount)

@@ -142,5 +142,5 @@ async function answerProbes(ctx: AppContext, workerId: string): Promise<void> {
     with old as (delete from worker_probes where requested_at < now() - interval '1 hour')
     update worker_probes
     set answered_at = now(), worker_id = ${workerId}
-    where answered_at is null`.execute((ctx.db.probe ?? ctx.db.main).lookup)
+    where answered_at is null`.execute(ctx.db.probe.lookup)
 }

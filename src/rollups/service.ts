@@ -204,7 +204,7 @@ export interface ViewState {
 
 /** How every view is, measured now. */
 export async function describeViews(ctx: AppContext): Promise<ViewState[]> {
-  const { lookup } = ctx.db.probe ?? ctx.db.main
+  const { lookup } = ctx.db.probe
   const [figures, refreshes] = await Promise.all([measureViews(lookup), listLastRefreshes(lookup)])
   return figures.map(({ view, buckets, behindS }) => {
     const { holds, staleAfterS } = views[view]

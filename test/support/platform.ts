@@ -135,7 +135,10 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
   const superuser = new pg.Pool({ connectionString: database.adminUrl, max: 2 })
   superuser.on('error', () => {})
   clean(() => superuser.end())
-  const admin: AppContext = { ...ctx, db: { main: adminDb, ingest: adminDb, retention: open('app_retention', 2) } }
+  const admin: AppContext = {
+    ...ctx,
+    db: { main: adminDb, ingest: adminDb, probe: adminDb, retention: open('app_retention', 2) },
+  }
   const server = createServer(ctx, {
     handlers,
     authenticators,

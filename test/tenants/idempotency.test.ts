@@ -33,7 +33,8 @@ async function startOther(change: Partial<AppContext> = {}): Promise<string> {
     onTestFinished(db.close)
     return db
   }
-  const ctx = { ...platform.ctx, db: { main: open('app_user'), ingest: open('app_ingest') }, ...change }
+  const main = open('app_user')
+  const ctx = { ...platform.ctx, db: { main, ingest: open('app_ingest'), probe: main }, ...change }
   const server = createServer(ctx, { handlers, authenticators, limits: createLimits() })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
