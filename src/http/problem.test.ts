@@ -21,6 +21,8 @@ describe('isConnectionError', () => {
     [new Error('Connection terminated unexpectedly'), true],
     [new Error('Connection terminated due to connection timeout'), true],
     [new Error('timeout exceeded when trying to connect'), true],
+    [new Error('Client was closed and is not queryable'), true],
+    [new Error('Client has encountered a connection error and is not queryable'), true],
     [new Error('wrapped', { cause: Object.assign(new Error('x'), { code: '57P02' }) }), true],
     [new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]), true],
     [Object.assign(new Error('x'), { code: '23505' }), false],

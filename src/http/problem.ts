@@ -94,7 +94,8 @@ const CONNECTION_CODES = new Set([
 /** 08: the connection; 53: out of disk, memory or connections. */
 const CONNECTION_CLASS = /^(?:08|53)[0-9A-Z]{3}$/
 /** pg and pg-pool throw plain errors, without a code, for these. */
-const CONNECTION_MESSAGE = /^(?:Connection terminated|timeout exceeded when trying to connect)/
+const CONNECTION_MESSAGE =
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Client (?:was closed|has encountered a connection error) and is not queryable)/
 
 /** Whether `error`, or what caused it, means that the database could not serve now; retrying later may succeed. */
 export function isConnectionError(error: unknown): boolean {

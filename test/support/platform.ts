@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { beforeAll, type onTestFinished as onTestFinishedType } from 'vitest'
 import { operations } from '../../generated/operations.ts'
 import { replies, replyHeaders } from '../../generated/validators.js'
-import { hashPassword } from '../../src/auth/password.ts'
+import { decoyHash, hashPassword } from '../../src/auth/password.ts'
 import { issueAccessToken } from '../../src/auth/token.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import type { AppContext, Role, TenantContext } from '../../src/context.ts'
@@ -146,6 +146,8 @@ export async function startPlatform(onTestFinished: OnTestFinished): Promise<Tes
     limits: createLimits(),
     onAnswered: createObserver(ctx),
   })
+  // As the real one does, so that no test is the one whose request pays for it.
+  await decoyHash()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   clean(() => closeServer(server, 1_000))

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -66,10 +66,23 @@ export async function breakIngestion({ seed, kills, restarts, say, through }: Br
     const { answers } = senders.ledger
     const unexpected = Object.entries(answers).filter(([answer]) => /^[45]/.test(answer) && answer !== '503')
     faults.push(...unexpected.map(([answer, count]) => `${count} answers were ${answer}`))
+    if (unexpected.length > 0) faults.push(...readErrors(logFile))
     return { seed, ...blows, answers, rows, faults, tookMs: performance.now() - began }
   } finally {
     for (const stop of stops.reverse()) await stop()
   }
+}
+
+/** What the processes said at level error, each once and how often: why a request was answered 500. */
+function readErrors(logFile: string): string[] {
+  const counts = new Map<string, number>()
+  for (const line of readFileSync(logFile, 'utf8').split('\n')) {
+    if (!line.includes('"level":50')) continue
+    const { msg, operation, err } = JSON.parse(line.slice(line.indexOf('{')))
+    const what = [operation, msg, err?.code, err?.message].filter((part) => part !== undefined).join(': ')
+    counts.set(what, (counts.get(what) ?? 0) + 1)
+  }
+  return [...counts].map(([what, count]) => `the log says ${count} times: ${what}`)
 }
 
 interface Scene {
