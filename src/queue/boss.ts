@@ -36,6 +36,8 @@ export function createBoss(ctx: AppContext, { databaseUrl, name, max, isLeader, 
     useListenNotify: listens,
     superviseIntervalSeconds: 1,
     monitorIntervalSeconds: 1,
+    // No job waits for another here; to look for some that do takes longer the more jobs are kept.
+    flowIntervalSeconds: 3_600,
   })
   // The error of a lost connection carries the whole client with it: only what it says is logged.
   boss.on('error', reportSparsely(ctx))

@@ -131,22 +131,24 @@ async function withinLimit(
 ): Promise<void> {
   // Heard of now or below: nothing happens in between.
   throwIfLost(taken)
+  // One signal that two can abort: one made of two costs as much as a small job.
   const limit = new AbortController()
-  // Made when it is needed: an error costs more than a small job.
+  const { promise: over, reject } = Promise.withResolvers<never>()
+  const end = (reason: Error) => {
+    reject(reason)
+    limit.abort(reason)
+  }
+  // Errors are made when they are needed: one costs more than a small job.
   const timer = setTimeout(
-    () => limit.abort(new JobTimeout(`The job ran longer than its limit of ${seconds} seconds.`)),
+    () => end(new JobTimeout(`The job ran longer than its limit of ${seconds} seconds.`)),
     seconds * 1_000,
   )
-  // One signal that two can abort: one made of two costs as much as a small job.
-  const { signal } = limit
   const giveUp = () =>
-    limit.abort(new JobLost('The job was taken from this worker before it was done.', { cause: taken.reason }))
+    end(new JobLost('The job was taken from this worker before it was done.', { cause: taken.reason }))
   taken.addEventListener('abort', giveUp, { once: true })
   try {
-    await untilAborted(work(signal), signal)
-  } catch (error) {
-    // What the work throws when it is told to stop says less than why.
-    throw signal.aborted ? signal.reason : error
+    // What the work throws when it is told to stop says less than why, which is there first.
+    await Promise.race([over, work(limit.signal)])
   } finally {
     clearTimeout(timer)
     taken.removeEventListener('abort', giveUp)

@@ -64,7 +64,8 @@ export const pools = {
   },
   /** Waits for somebody else's server, for a person who waits too. */
   llm: { batchSize: 1, pollSeconds: 2, batches: 4, perTenant: 2, jobsAtOnce: 1, jobSeconds: 120 },
-  attribution: { batchSize: 500, pollSeconds: 0.5, batches: 2, perTenant: 500, jobsAtOnce: 4, jobSeconds: 240 },
+  /** Three batches: while one is run, the others are claimed and completed (a fifth faster than two, measured). */
+  attribution: { batchSize: 500, pollSeconds: 0.5, batches: 3, perTenant: 500, jobsAtOnce: 4, jobSeconds: 240 },
   webhook: { batchSize: 100, pollSeconds: 0.5, batches: 2, perTenant: 100, jobsAtOnce: 2, jobSeconds: 30 },
   /** Polls wait for other people's servers, and not for each other. */
   poll: { batchSize: 1, pollSeconds: 2, batches: 4, perTenant: 2, jobsAtOnce: 1, jobSeconds: 600 },

@@ -58,6 +58,15 @@ test('when whoever leads is killed another one leads, and what was missed is don
   expect(await leaders(platform)).toEqual([next])
 })
 
+test('whoever leads looks after every queue, and counts no job of those that are kept', async () => {
+  const platform = await startPlatform(onTestFinished)
+  await platform.startWorker()
+  const lookedAfter = () => platform.query('select from pgboss.queue where monitor_claim_on is not null')
+  const queues = await platform.query('select from pgboss.queue')
+  await until(lookedAfter, (rows) => rows.length === queues.length)
+  expect(await platform.query('select from pgboss.queue where monitor_on is not null')).toEqual([])
+})
+
 test('when whoever leads hangs another one leads within seconds, and takes its jobs over', {
   timeout: 60_000,
 }, async () => {
