@@ -22,7 +22,7 @@ import { connectAs, tryIn } from '../support/rows.ts'
 import { spawnSkeldir } from '../support/skeldir.ts'
 import { callAsAdmin, readAudit } from '../support/tenants.ts'
 import { countTies, givenBuyer, givenShopifyShop, readBooks } from '../support/traces.ts'
-import { workerContext } from '../support/worker.ts'
+import { killHard, workerContext } from '../support/worker.ts'
 
 const platform = usePlatform()
 const admin = adminOf(platform, spawnSkeldir)
@@ -239,7 +239,9 @@ describe('the retention of a tenant', () => {
 
   test('runs by the clock of the workers, one job for each tenant', async () => {
     const tenant = await platform.createTenant()
-    await platform.startWorker()
+    const worker = await platform.startWorker()
+    // It would go on, and book in the middle of what other tests retain.
+    onTestFinished(() => killHard(worker))
     // Whoever leads writes them, soon after the start.
     const scheduled = await until(
       () => platform.query("select name, cron from pgboss.schedule where key = 'tenants.start_retention'"),
