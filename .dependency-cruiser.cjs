@@ -83,6 +83,13 @@ module.exports = {
       to: { path: `${feature}|^src/(http|main|cli)/` },
     },
     {
+      name: 'statistics-are-pure',
+      comment: 'Calculations over what they are given: no database, clock, file or environment, and no feature.',
+      severity: 'error',
+      from: { path: '^src/statistics/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^src/statistics/|^src/money\\.ts$' },
+    },
+    {
       name: 'express-only-in-http',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(http|main)/' },

@@ -67,6 +67,10 @@ const BAD: Record<string, [file: string, source: string][]> = {
   'the-ground-knows-no-feature': [
     ['src/db/feature.ts', `import { auth } from '../auth/service.ts'\nexport const x = auth`],
   ],
+  'statistics-are-pure': [
+    ['src/statistics/service.ts', `import { auth } from '../auth/service.ts'\nexport const x = auth`],
+    ['src/statistics/file.ts', `import { readFileSync } from 'node:fs'\nexport const x = readFileSync`],
+  ],
   'express-only-in-http': [['src/revenue/express.ts', `import express from 'express'\nexport const x = express`]],
   'openapi-backend-only-in-http': [
     ['src/main/backend.ts', `import backend from 'openapi-backend'\nexport const x = backend`],
