@@ -9,6 +9,7 @@ import { SlowestFirst } from './test/support/order.ts'
 const TOGETHER = [
   'test/api/**/*.test.ts',
   'test/architecture/**/*.test.ts',
+  'test/attribution/**/*.test.ts',
   'test/client/!(fixtures|package).test.ts',
   'test/contract/!(console-bundle).test.ts',
   'test/contracts/**/*.test.ts',
