@@ -2,6 +2,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -35,6 +43,16 @@ export interface ApiKeys {
   tenant_id: string;
 }
 
+export interface AttributionChanges {
+  change_id: Generated<bigint>;
+  from_at: Timestamp | null;
+  identity: Buffer | null;
+  order_key: string | null;
+  recorded_at: Generated<Timestamp>;
+  tenant_id: string;
+  until_at: Timestamp | null;
+}
+
 export interface AttributionCredits {
   channel: string;
   conversion_micro: bigint;
@@ -48,6 +66,101 @@ export interface AttributionCredits {
   tenant_id: string;
   touch_external_id: string | null;
   touched_at: Timestamp | null;
+}
+
+export interface AttributionDayRunChanges {
+  channel: string;
+  conversion_delta_micro: bigint;
+  currency: string;
+  revenue_delta_minor: bigint;
+  run_id: string;
+  tenant_id: string;
+}
+
+export interface AttributionDayRuns {
+  cause: string;
+  created_at: Generated<Timestamp>;
+  data_cutoff: Timestamp;
+  edition_id: string;
+  input_hash: string;
+  model: string;
+  model_version: string;
+  orders: number;
+  orders_changed: Generated<number>;
+  output_hash: string;
+  previous_run_id: string | null;
+  publication: number;
+  run_id: Generated<string>;
+  tenant_id: string;
+  version: Generated<number>;
+  window_end: Timestamp;
+  window_start: Timestamp;
+}
+
+export interface AttributionDayRunTotals {
+  attributed_minor: bigint;
+  attributed_orders: number;
+  captured_minor: bigint;
+  currency: string;
+  net_minor: bigint;
+  orders: number;
+  over_refunded_minor: bigint;
+  refunded_minor: bigint;
+  run_id: string;
+  tenant_id: string;
+}
+
+export interface AttributionEditions {
+  built_until: Generated<Timestamp>;
+  config: Json;
+  config_sha256: Buffer;
+  created_at: Generated<Timestamp>;
+  edition_id: Generated<string>;
+  models: string[];
+  number: number;
+  publications: Generated<number>;
+  published_at: Timestamp | null;
+  status: Generated<string>;
+  tenant_id: string;
+}
+
+export interface AttributionOrderCredits {
+  campaign: string | null;
+  channel: string;
+  conversion_micro: ArrayType<bigint>;
+  currency: string;
+  edition_id: string;
+  entry_key: string;
+  kind: string;
+  occurred_at: Timestamp;
+  order_key: string;
+  ordered_at: Timestamp;
+  position: number;
+  reporting_minor: ArrayType<bigint> | null;
+  revenue_minor: ArrayType<bigint>;
+  revision: number;
+  tenant_id: string;
+  tier: string | null;
+  touch_external_id: string | null;
+  touch_origin: string | null;
+  touched_at: Timestamp | null;
+}
+
+export interface AttributionOrders {
+  captured_minor: ArrayType<bigint>;
+  currencies: string[];
+  edition_id: string;
+  identity_tier: string;
+  input_sha256: Buffer;
+  order_key: string;
+  ordered_at: Timestamp;
+  output_sha256: Buffer;
+  over_refunded_minor: ArrayType<bigint>;
+  refunded_minor: ArrayType<bigint>;
+  reporting_minor: ArrayType<bigint> | null;
+  revision: number;
+  tenant_id: string;
+  touches: number;
 }
 
 export interface AttributionRecomputeJobs {
@@ -90,6 +203,55 @@ export interface AttributionRunTotals {
   refunded_minor: bigint;
   run_id: string;
   tenant_id: string;
+}
+
+export interface AttributionWindowChannels {
+  channel: string;
+  conversion_micro: bigint;
+  grade: string | null;
+  lower: Numeric | null;
+  model: string;
+  revenue_minor: bigint;
+  sample_size: number;
+  share: Numeric | null;
+  tenant_id: string;
+  upper: Numeric | null;
+  window_run_id: string;
+}
+
+export interface AttributionWindowRuns {
+  attributed_orders: number;
+  basis: Generated<string>;
+  coverage: Numeric | null;
+  created_at: Generated<Timestamp>;
+  currency: string;
+  data_cutoff: Timestamp;
+  diagnostics: Json;
+  edition_id: string;
+  ends_at: Timestamp;
+  first_day: string;
+  input_sha256: Buffer;
+  is_converted: boolean;
+  last_day: string;
+  net_minor: bigint;
+  orders: number;
+  output_sha256: Buffer;
+  replicates: number;
+  seed: string;
+  starts_at: Timestamp;
+  tenant_id: string;
+  time_zone: string;
+  window_run_id: Generated<string>;
+}
+
+export interface AttributionWindows {
+  currency: string;
+  first_day: string;
+  is_converted: boolean;
+  last_asked_at: Generated<Timestamp>;
+  last_day: string;
+  tenant_id: string;
+  time_zone: string;
 }
 
 export interface AuditLog {
@@ -264,6 +426,16 @@ export interface ErasedOrders {
   tenant_id: string;
 }
 
+export interface FxRates {
+  as_of: string;
+  base: string;
+  quote: string;
+  rate: Numeric;
+  recorded_at: Generated<Timestamp>;
+  source: string;
+  version: Generated<number>;
+}
+
 export interface IdempotencyKeys {
   claim_id: string;
   claimed_until: Timestamp;
@@ -348,6 +520,23 @@ export interface OrderGroups {
   tenant_id: string;
 }
 
+export interface OrderParts {
+  conversion_id: string | null;
+  covers: Generated<string>;
+  currency: string;
+  discount_minor: bigint;
+  event_id: string | null;
+  fact_id: Generated<string>;
+  order_key: string;
+  recorded_at: Generated<Timestamp>;
+  shipping_minor: bigint;
+  tax_minor: bigint;
+  tenant_id: string;
+  tip_minor: bigint;
+  total_minor: bigint;
+  version_at: Timestamp | null;
+}
+
 export interface PollCredentials {
   endpoint_id: string;
   key_version: number;
@@ -380,12 +569,34 @@ export interface PollFindings {
   unreadable: number;
 }
 
+export interface PublishedDayRuns {
+  edition_id: string;
+  model: string;
+  published_at: Generated<Timestamp>;
+  run_id: string;
+  tenant_id: string;
+  window_start: Timestamp;
+}
+
 export interface PublishedRuns {
   model: string;
   published_at: Generated<Timestamp>;
   run_id: string;
   tenant_id: string;
   window_start: Timestamp;
+}
+
+export interface PublishedWindows {
+  checked_at: Generated<Timestamp>;
+  currency: string;
+  edition_id: string;
+  first_day: string;
+  is_converted: boolean;
+  last_day: string;
+  publication: number;
+  tenant_id: string;
+  time_zone: string;
+  window_run_id: string;
 }
 
 export interface RateLimits {
@@ -726,10 +937,20 @@ export interface WorkerProbes {
 
 export interface DB {
   api_keys: ApiKeys;
+  attribution_changes: AttributionChanges;
   attribution_credits: AttributionCredits;
+  attribution_day_run_changes: AttributionDayRunChanges;
+  attribution_day_run_totals: AttributionDayRunTotals;
+  attribution_day_runs: AttributionDayRuns;
+  attribution_editions: AttributionEditions;
+  attribution_order_credits: AttributionOrderCredits;
+  attribution_orders: AttributionOrders;
   attribution_recompute_jobs: AttributionRecomputeJobs;
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
+  attribution_window_channels: AttributionWindowChannels;
+  attribution_window_runs: AttributionWindowRuns;
+  attribution_windows: AttributionWindows;
   audit_log: AuditLog;
   browser_errors: BrowserErrors;
   canonical_events: CanonicalEvents;
@@ -745,6 +966,7 @@ export interface DB {
   dead_events: DeadEvents;
   endpoint_silences: EndpointSilences;
   erased_orders: ErasedOrders;
+  fx_rates: FxRates;
   idempotency_keys: IdempotencyKeys;
   import_files: ImportFiles;
   job_effects: JobEffects;
@@ -753,10 +975,13 @@ export interface DB {
   memberships: Memberships;
   order_facts: OrderFacts;
   order_groups: OrderGroups;
+  order_parts: OrderParts;
   poll_credentials: PollCredentials;
   poll_cursors: PollCursors;
   poll_findings: PollFindings;
+  published_day_runs: PublishedDayRuns;
   published_runs: PublishedRuns;
+  published_windows: PublishedWindows;
   rate_limits: RateLimits;
   refresh_tokens: RefreshTokens;
   retention_runs: RetentionRuns;

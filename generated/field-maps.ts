@@ -74,6 +74,10 @@ export const fieldMaps: unknown = {
       "abs_decimal_major": {},
       "returned": {"many":true,"none":true},
       "received": {},
+      "decimal_sum": {"many":true},
+      "decimal_rest": {"many":true},
+      "stripe_sum": {"many":true},
+      "stripe_rest": {"many":true},
       "upper": {},
       "currency_code": {},
       "unix_seconds": {},
@@ -95,7 +99,6 @@ export const fieldMaps: unknown = {
         "PAYMENT.CAPTURE.DENIED": {},
         "PAYMENT.CAPTURE.DECLINED": {},
         "CHECKOUT.ORDER.APPROVED": {},
-        "CHECKOUT.ORDER.COMPLETED": {},
         "other": {}
       },
       "events": {
@@ -160,6 +163,28 @@ export const fieldMaps: unknown = {
                 }
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/resource/amount/details","present":true},
+                {"from":"/resource/amount/details/shipping_discount","in":["0","0.00"],"or_absent":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/resource/id","transform":["text_id","order_key"]},
+                "currency": {"from":"/resource/amount/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/resource/amount/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/resource/amount/details/tax","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": [
+                    "/resource/amount/details/shipping",
+                    "/resource/amount/details/handling_fee",
+                    "/resource/amount/details/insurance"
+                  ],
+                  "transform": ["decimal_sum"]
+                }
+              }
+            }
           ]
         },
         "PAYMENT.SALE.COMPLETED": {
@@ -196,6 +221,28 @@ export const fieldMaps: unknown = {
                   "from": ["/resource/custom","/resource/invoice_number"],
                   "transform": ["linked_order"],
                   "skip_invalid": true
+                }
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/resource/amount/details","present":true},
+                {"from":"/resource/amount/details/shipping_discount","in":["0","0.00"],"or_absent":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/resource/id","transform":["text_id","order_key"]},
+                "currency": {"from":"/resource/amount/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/resource/amount/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/resource/amount/details/tax","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": [
+                    "/resource/amount/details/shipping",
+                    "/resource/amount/details/handling_fee",
+                    "/resource/amount/details/insurance"
+                  ],
+                  "transform": ["decimal_sum"]
                 }
               }
             }
@@ -359,6 +406,42 @@ export const fieldMaps: unknown = {
             }
           ]
         },
+        "CHECKOUT.ORDER.COMPLETED": {
+          "expect": [{"from":"/resource/id","present":true}],
+          "version": {"from":["/resource/update_time","/create_time"],"transform":["rfc3339"]},
+          "gives": [],
+          "parts": [
+            {
+              "when": [
+                {"from":"/resource/purchase_units/0/amount/breakdown","present":true},
+                {"from":"/resource/purchase_units/1/amount/value","present":false},
+                {"from":"/resource/purchase_units/0/payments/captures/1/id","present":false}
+              ],
+              "fields": {
+                "order_key": {"from":"/resource/purchase_units/0/payments/captures/0/id","transform":["text_id","order_key"]},
+                "currency": {"from":"/resource/purchase_units/0/amount/currency_code","transform":["currency_code"]},
+                "total_minor": {"from":"/resource/purchase_units/0/amount/value","transform":["decimal_major"]},
+                "tax_minor": {"from":"/resource/purchase_units/0/amount/breakdown/tax_total/value","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": [
+                    "/resource/purchase_units/0/amount/breakdown/shipping/value",
+                    "/resource/purchase_units/0/amount/breakdown/handling/value",
+                    "/resource/purchase_units/0/amount/breakdown/insurance/value"
+                  ],
+                  "less": ["/resource/purchase_units/0/amount/breakdown/shipping_discount/value"],
+                  "transform": ["decimal_rest"]
+                },
+                "discount_minor": {
+                  "from": [
+                    "/resource/purchase_units/0/amount/breakdown/discount/value",
+                    "/resource/purchase_units/0/amount/breakdown/shipping_discount/value"
+                  ],
+                  "transform": ["decimal_sum"]
+                }
+              }
+            }
+          ]
+        },
         "CUSTOMER.DISPUTE.CREATED": {
           "expect": [{"from":"/resource/dispute_id","present":true}],
           "version": {"from":["/resource/update_time","/create_time"],"transform":["rfc3339"]},
@@ -496,6 +579,75 @@ export const fieldMaps: unknown = {
                 "visitor_id": {"from":"/note_attributes/[name=skeldir]/value","transform":["identity_token"]}
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/taxes_included","in":[true]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": "/shipping_lines/*/discounted_price",
+                  "less": ["/shipping_lines/*/tax_lines/*/price"],
+                  "transform": ["decimal_rest"]
+                },
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_lines/*/discounted_price","transform":["decimal_sum"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false],"or_absent":true},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/total_shipping_price_set/shop_money/amount","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/total_shipping_price_set/shop_money/amount","transform":["decimal_major"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            }
           ]
         },
         "orders/paid": {
@@ -538,6 +690,75 @@ export const fieldMaps: unknown = {
                 "occurred_at": {"from":["/processed_at","/created_at"],"transform":["rfc3339"]},
                 "currency": {"from":"/currency","transform":["currency_code"]},
                 "visitor_id": {"from":"/note_attributes/[name=skeldir]/value","transform":["identity_token"]}
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/taxes_included","in":[true]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": "/shipping_lines/*/discounted_price",
+                  "less": ["/shipping_lines/*/tax_lines/*/price"],
+                  "transform": ["decimal_rest"]
+                },
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_lines/*/discounted_price","transform":["decimal_sum"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false],"or_absent":true},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/total_shipping_price_set/shop_money/amount","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/total_shipping_price_set/shop_money/amount","transform":["decimal_major"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
               }
             }
           ]
@@ -623,6 +844,75 @@ export const fieldMaps: unknown = {
                 "occurred_at": {"from":["/processed_at","/created_at"],"transform":["rfc3339"],"on_missing":"dead"},
                 "currency": {"from":"/currency","transform":["currency_code"],"on_missing":"dead"},
                 "visitor_id": {"from":"/note_attributes/[name=skeldir]/value","transform":["identity_token"]}
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/taxes_included","in":[true]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {
+                  "from": "/shipping_lines/*/discounted_price",
+                  "less": ["/shipping_lines/*/tax_lines/*/price"],
+                  "transform": ["decimal_rest"]
+                },
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false]},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/shipping_lines","present":true},
+                {
+                  "any": [
+                    {"from":"/shipping_lines/*/discounted_price","present":true},
+                    {"from":"/shipping_lines/0/price","present":false}
+                  ]
+                }
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_lines/*/discounted_price","transform":["decimal_sum"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/taxes_included","in":[false],"or_absent":true},
+                {"from":"/total_tax","present":true},
+                {"from":"/total_discounts","present":true},
+                {"from":"/total_shipping_price_set/shop_money/amount","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total_price","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/total_shipping_price_set/shop_money/amount","transform":["decimal_major"]},
+                "tip_minor": {"from":"/total_tip_received","transform":["decimal_major"]},
+                "discount_minor": {"from":"/total_discounts","transform":["decimal_major"]}
               }
             }
           ]
@@ -882,6 +1172,20 @@ export const fieldMaps: unknown = {
                 "same_as": {"from":"/data/object/metadata/skeldir_order","transform":["linked_order"],"skip_invalid":true}
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [{"from":"/data/object/amount_details/tax/total_tax_amount","present":true}],
+              "fields": {
+                "order_key": {"from":"/data/object/id","transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/amount","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/amount_details/tax/total_tax_amount","transform":["stripe_minor"]},
+                "shipping_minor": {"from":"/data/object/amount_details/shipping/amount","transform":["stripe_minor"]},
+                "tip_minor": {"from":"/data/object/amount_details/tip/amount","transform":["stripe_minor"]},
+                "discount_minor": {"from":"/data/object/amount_details/discount_amount","transform":["stripe_minor"]}
+              }
+            }
           ]
         },
         "checkout.session.completed": {
@@ -922,6 +1226,42 @@ export const fieldMaps: unknown = {
                 "currency": {"from":"/data/object/currency","transform":["upper","currency_code"],"on_missing":"dead"},
                 "occurred_at": {"from":"/created","transform":["unix_seconds"],"on_missing":"dead"},
                 "same_as": {"from":"/data/object/metadata/skeldir_order","transform":["linked_order"],"skip_invalid":true}
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/data/object/mode","in":["payment"],"or_absent":true},
+                {"from":"/data/object/total_details/amount_tax","present":true},
+                {"from":"/data/object/shipping_cost/amount_total","present":true},
+                {"from":"/data/object/shipping_cost/amount_tax","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/data/object/payment_intent","transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/amount_total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_details/amount_tax","transform":["stripe_minor"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_details/amount_discount","transform":["stripe_minor"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/data/object/mode","in":["payment"],"or_absent":true},
+                {"from":"/data/object/total_details/amount_tax","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/data/object/payment_intent","transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/amount_total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_details/amount_tax","transform":["stripe_minor"]},
+                "shipping_minor": {"from":"/data/object/total_details/amount_shipping","transform":["stripe_minor"]},
+                "discount_minor": {"from":"/data/object/total_details/amount_discount","transform":["stripe_minor"]}
               }
             }
           ]
@@ -965,6 +1305,42 @@ export const fieldMaps: unknown = {
                 "same_as": {"from":"/data/object/metadata/skeldir_order","transform":["linked_order"],"skip_invalid":true}
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/data/object/mode","in":["payment"],"or_absent":true},
+                {"from":"/data/object/total_details/amount_tax","present":true},
+                {"from":"/data/object/shipping_cost/amount_total","present":true},
+                {"from":"/data/object/shipping_cost/amount_tax","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/data/object/payment_intent","transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/amount_total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_details/amount_tax","transform":["stripe_minor"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_details/amount_discount","transform":["stripe_minor"]}
+              }
+            },
+            {
+              "when": [
+                {"from":"/data/object/mode","in":["payment"],"or_absent":true},
+                {"from":"/data/object/total_details/amount_tax","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/data/object/payment_intent","transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/amount_total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_details/amount_tax","transform":["stripe_minor"]},
+                "shipping_minor": {"from":"/data/object/total_details/amount_shipping","transform":["stripe_minor"]},
+                "discount_minor": {"from":"/data/object/total_details/amount_discount","transform":["stripe_minor"]}
+              }
+            }
           ]
         },
         "invoice.paid": {
@@ -999,6 +1375,38 @@ export const fieldMaps: unknown = {
                 "same_as": {"from":"/data/object/charge","transform":["linked_order"],"skip_invalid":true}
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [{"from":"/data/object/total_taxes","present":true}],
+              "fields": {
+                "order_key": {"from":["/data/object/payment_intent","/data/object/charge"],"transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_taxes/*/amount","transform":["stripe_sum"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_discount_amounts/*/amount","transform":["stripe_sum"]}
+              }
+            },
+            {
+              "when": [{"from":"/data/object/total_tax_amounts","present":true}],
+              "fields": {
+                "order_key": {"from":["/data/object/payment_intent","/data/object/charge"],"transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_tax_amounts/*/amount","transform":["stripe_sum"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_discount_amounts/*/amount","transform":["stripe_sum"]}
+              }
+            }
           ]
         },
         "invoice.payment_succeeded": {
@@ -1027,6 +1435,38 @@ export const fieldMaps: unknown = {
                   "on_missing": "dead"
                 },
                 "same_as": {"from":"/data/object/charge","transform":["linked_order"],"skip_invalid":true}
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [{"from":"/data/object/total_taxes","present":true}],
+              "fields": {
+                "order_key": {"from":["/data/object/payment_intent","/data/object/charge"],"transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_taxes/*/amount","transform":["stripe_sum"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_discount_amounts/*/amount","transform":["stripe_sum"]}
+              }
+            },
+            {
+              "when": [{"from":"/data/object/total_tax_amounts","present":true}],
+              "fields": {
+                "order_key": {"from":["/data/object/payment_intent","/data/object/charge"],"transform":["text_id","order_key"]},
+                "currency": {"from":"/data/object/currency","transform":["upper","currency_code"]},
+                "total_minor": {"from":"/data/object/total","transform":["stripe_minor"]},
+                "tax_minor": {"from":"/data/object/total_tax_amounts/*/amount","transform":["stripe_sum"]},
+                "shipping_minor": {
+                  "from": "/data/object/shipping_cost/amount_total",
+                  "less": ["/data/object/shipping_cost/amount_tax"],
+                  "transform": ["stripe_rest"]
+                },
+                "discount_minor": {"from":"/data/object/total_discount_amounts/*/amount","transform":["stripe_sum"]}
               }
             }
           ]
@@ -1412,6 +1852,23 @@ export const fieldMaps: unknown = {
                 "occurred_at": {"from":"/date_modified_gmt","transform":["gmt_without_z"],"on_missing":"dead"}
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/total_tax","present":true},
+                {"from":"/shipping_total","present":true},
+                {"from":"/discount_total","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_total","transform":["decimal_major"]},
+                "discount_minor": {"from":["/discount_total","/discount_tax"],"transform":["decimal_sum"]}
+              }
+            }
           ]
         },
         "order.updated": {
@@ -1467,6 +1924,23 @@ export const fieldMaps: unknown = {
                 }
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/total_tax","present":true},
+                {"from":"/shipping_total","present":true},
+                {"from":"/discount_total","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_total","transform":["decimal_major"]},
+                "discount_minor": {"from":["/discount_total","/discount_tax"],"transform":["decimal_sum"]}
+              }
+            }
           ]
         },
         "order.completed": {
@@ -1514,6 +1988,23 @@ export const fieldMaps: unknown = {
                 }
               }
             }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/total_tax","present":true},
+                {"from":"/shipping_total","present":true},
+                {"from":"/discount_total","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_total","transform":["decimal_major"]},
+                "discount_minor": {"from":["/discount_total","/discount_tax"],"transform":["decimal_sum"]}
+              }
+            }
           ]
         },
         "order.refunded": {
@@ -1559,6 +2050,23 @@ export const fieldMaps: unknown = {
                   "transform": ["gmt_without_z"],
                   "on_missing": "dead"
                 }
+              }
+            }
+          ],
+          "parts": [
+            {
+              "when": [
+                {"from":"/total_tax","present":true},
+                {"from":"/shipping_total","present":true},
+                {"from":"/discount_total","present":true}
+              ],
+              "fields": {
+                "order_key": {"from":"/id","transform":["integer_id","order_key"]},
+                "currency": {"from":"/currency","transform":["currency_code"]},
+                "total_minor": {"from":"/total","transform":["decimal_major"]},
+                "tax_minor": {"from":"/total_tax","transform":["decimal_major"]},
+                "shipping_minor": {"from":"/shipping_total","transform":["decimal_major"]},
+                "discount_minor": {"from":["/discount_total","/discount_tax"],"transform":["decimal_sum"]}
               }
             }
           ]
@@ -1620,6 +2128,12 @@ export const fieldMaps: unknown = {
         "/id": ["id"],
         "/resource/amount/currency": ["currency"],
         "/resource/amount/currency_code": ["currency"],
+        "/resource/amount/details": [],
+        "/resource/amount/details/handling_fee": ["amount"],
+        "/resource/amount/details/insurance": ["amount"],
+        "/resource/amount/details/shipping": ["amount"],
+        "/resource/amount/details/shipping_discount": ["word"],
+        "/resource/amount/details/tax": ["amount"],
         "/resource/amount/total": ["amount"],
         "/resource/amount/value": ["amount"],
         "/resource/billing_agreement_id": ["id"],
@@ -1635,6 +2149,8 @@ export const fieldMaps: unknown = {
         "/resource/id": ["id"],
         "/resource/invoice_id": ["reference"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1649,6 +2165,12 @@ export const fieldMaps: unknown = {
         "/id": ["id"],
         "/resource/amount/currency": ["currency"],
         "/resource/amount/currency_code": ["currency"],
+        "/resource/amount/details": [],
+        "/resource/amount/details/handling_fee": ["amount"],
+        "/resource/amount/details/insurance": ["amount"],
+        "/resource/amount/details/shipping": ["amount"],
+        "/resource/amount/details/shipping_discount": ["word"],
+        "/resource/amount/details/tax": ["amount"],
         "/resource/amount/total": ["amount"],
         "/resource/amount/value": ["amount"],
         "/resource/billing_agreement_id": ["id"],
@@ -1663,6 +2185,8 @@ export const fieldMaps: unknown = {
         "/resource/id": ["id"],
         "/resource/invoice_number": ["reference"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1690,6 +2214,8 @@ export const fieldMaps: unknown = {
         "/resource/id": ["id"],
         "/resource/links/[rel=up]/href": ["link"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1716,6 +2242,8 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1743,6 +2271,8 @@ export const fieldMaps: unknown = {
         "/resource/id": ["id"],
         "/resource/links/[rel=up]/href": ["link"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1770,6 +2300,46 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
+        "/resource/reason": ["word"],
+        "/resource/sale_id": ["id"],
+        "/resource/state": ["word"],
+        "/resource/status": ["word"],
+        "/resource/update_time": ["time"],
+        "/resource_type": ["word"],
+        "/resource_version": ["word"]
+      },
+      "CHECKOUT.ORDER.COMPLETED": {
+        "/create_time": ["time"],
+        "/event_type": ["word"],
+        "/id": ["id"],
+        "/resource/amount/currency": ["currency"],
+        "/resource/amount/currency_code": ["currency"],
+        "/resource/amount/total": ["amount"],
+        "/resource/amount/value": ["amount"],
+        "/resource/billing_agreement_id": ["id"],
+        "/resource/capture_id": ["id"],
+        "/resource/create_time": ["time"],
+        "/resource/dispute_amount/currency_code": ["currency"],
+        "/resource/dispute_amount/value": ["amount"],
+        "/resource/dispute_id": ["id"],
+        "/resource/dispute_life_cycle_stage": ["word"],
+        "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
+        "/resource/id": ["id"],
+        "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/amount/breakdown": [],
+        "/resource/purchase_units/0/amount/breakdown/discount/value": ["amount"],
+        "/resource/purchase_units/0/amount/breakdown/handling/value": ["amount"],
+        "/resource/purchase_units/0/amount/breakdown/insurance/value": ["amount"],
+        "/resource/purchase_units/0/amount/breakdown/shipping/value": ["amount"],
+        "/resource/purchase_units/0/amount/breakdown/shipping_discount/value": ["amount"],
+        "/resource/purchase_units/0/amount/breakdown/tax_total/value": ["amount"],
+        "/resource/purchase_units/0/amount/currency_code": ["currency"],
+        "/resource/purchase_units/0/amount/value": ["amount"],
+        "/resource/purchase_units/0/payments/captures/0/id": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1796,6 +2366,8 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1822,6 +2394,8 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1849,6 +2423,8 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1875,6 +2451,8 @@ export const fieldMaps: unknown = {
         "/resource/disputed_transactions/0/seller_transaction_id": ["id"],
         "/resource/id": ["id"],
         "/resource/parent_payment": ["id"],
+        "/resource/purchase_units/0/payments/captures/1/id": ["id"],
+        "/resource/purchase_units/1/amount/value": ["amount"],
         "/resource/reason": ["word"],
         "/resource/sale_id": ["id"],
         "/resource/state": ["word"],
@@ -1904,6 +2482,7 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -1939,15 +2518,21 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines": [],
+        "/shipping_lines/*/discounted_price": ["amount"],
+        "/shipping_lines/*/tax_lines/*/price": ["amount"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
+        "/taxes_included": ["flag"],
         "/test": ["flag"],
         "/total_discounts": ["amount"],
         "/total_price": ["amount"],
         "/total_price_set/presentment_money/amount": ["amount"],
         "/total_shipping_price_set/shop_money/amount": ["amount"],
         "/total_tax": ["amount"],
+        "/total_tip_received": ["amount"],
         "/transactions/*/amount": ["amount"],
         "/transactions/*/currency": ["currency"],
         "/transactions/*/kind": ["word"],
@@ -1999,9 +2584,14 @@ export const fieldMaps: unknown = {
         "/refunds/*/transactions/[kind=refund,status=success]/amount": ["amount"],
         "/refunds/*/transactions/[kind=refund,status=success]/currency": ["currency"],
         "/refunds/*/transactions/[kind=refund,status=success]/test": ["flag"],
+        "/shipping_lines": [],
+        "/shipping_lines/*/discounted_price": ["amount"],
+        "/shipping_lines/*/tax_lines/*/price": ["amount"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
+        "/taxes_included": ["flag"],
         "/test": ["flag"],
         "/total_discounts": ["amount"],
         "/total_outstanding": ["amount"],
@@ -2009,6 +2599,7 @@ export const fieldMaps: unknown = {
         "/total_price_set/presentment_money/amount": ["amount"],
         "/total_shipping_price_set/shop_money/amount": ["amount"],
         "/total_tax": ["amount"],
+        "/total_tip_received": ["amount"],
         "/transactions/*/amount": ["amount"],
         "/transactions/*/currency": ["currency"],
         "/transactions/*/kind": ["word"],
@@ -2063,9 +2654,14 @@ export const fieldMaps: unknown = {
         "/refunds/*/transactions/[kind=refund,status=success]/amount": ["amount"],
         "/refunds/*/transactions/[kind=refund,status=success]/currency": ["currency"],
         "/refunds/*/transactions/[kind=refund,status=success]/test": ["flag"],
+        "/shipping_lines": [],
+        "/shipping_lines/*/discounted_price": ["amount"],
+        "/shipping_lines/*/tax_lines/*/price": ["amount"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
+        "/taxes_included": ["flag"],
         "/test": ["flag"],
         "/total_discounts": ["amount"],
         "/total_outstanding": ["amount"],
@@ -2073,6 +2669,7 @@ export const fieldMaps: unknown = {
         "/total_price_set/presentment_money/amount": ["amount"],
         "/total_shipping_price_set/shop_money/amount": ["amount"],
         "/total_tax": ["amount"],
+        "/total_tip_received": ["amount"],
         "/transactions/*/amount": ["amount"],
         "/transactions/*/currency": ["currency"],
         "/transactions/*/kind": ["word"],
@@ -2098,6 +2695,7 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -2148,6 +2746,7 @@ export const fieldMaps: unknown = {
         "/refund_line_items/*/total_tax_set/presentment_money/currency_code": ["currency"],
         "/refund_line_items/*/total_tax_set/shop_money/amount": ["amount"],
         "/refund_line_items/*/total_tax_set/shop_money/currency_code": ["currency"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -2191,6 +2790,7 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -2225,6 +2825,7 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -2259,6 +2860,7 @@ export const fieldMaps: unknown = {
         "/presentment_currency": ["currency"],
         "/processed_at": ["time"],
         "/reason": ["word"],
+        "/shipping_lines/0/price": ["amount"],
         "/source_name": ["word"],
         "/status": ["word"],
         "/subtotal_price": ["amount"],
@@ -2347,6 +2949,10 @@ export const fieldMaps: unknown = {
         "/created": ["time"],
         "/data/object/amount": ["amount"],
         "/data/object/amount_captured": ["amount"],
+        "/data/object/amount_details/discount_amount": ["amount"],
+        "/data/object/amount_details/shipping/amount": ["amount"],
+        "/data/object/amount_details/tax/total_tax_amount": ["amount"],
+        "/data/object/amount_details/tip/amount": ["amount"],
         "/data/object/amount_paid": ["amount"],
         "/data/object/amount_received": ["amount"],
         "/data/object/amount_refunded": ["amount"],
@@ -2400,8 +3006,13 @@ export const fieldMaps: unknown = {
         "/data/object/payment_status": ["word"],
         "/data/object/reason": ["word"],
         "/data/object/refunded": ["flag"],
+        "/data/object/shipping_cost/amount_tax": ["amount"],
+        "/data/object/shipping_cost/amount_total": ["amount"],
         "/data/object/status": ["word"],
         "/data/object/subscription": ["id"],
+        "/data/object/total_details/amount_discount": ["amount"],
+        "/data/object/total_details/amount_shipping": ["amount"],
+        "/data/object/total_details/amount_tax": ["amount"],
         "/id": ["id"],
         "/livemode": ["flag"],
         "/type": ["word"]
@@ -2433,8 +3044,13 @@ export const fieldMaps: unknown = {
         "/data/object/payment_status": ["word"],
         "/data/object/reason": ["word"],
         "/data/object/refunded": ["flag"],
+        "/data/object/shipping_cost/amount_tax": ["amount"],
+        "/data/object/shipping_cost/amount_total": ["amount"],
         "/data/object/status": ["word"],
         "/data/object/subscription": ["id"],
+        "/data/object/total_details/amount_discount": ["amount"],
+        "/data/object/total_details/amount_shipping": ["amount"],
+        "/data/object/total_details/amount_tax": ["amount"],
         "/id": ["id"],
         "/livemode": ["flag"],
         "/type": ["word"]
@@ -2464,9 +3080,17 @@ export const fieldMaps: unknown = {
         "/data/object/payment_status": ["word"],
         "/data/object/reason": ["word"],
         "/data/object/refunded": ["flag"],
+        "/data/object/shipping_cost/amount_tax": ["amount"],
+        "/data/object/shipping_cost/amount_total": ["amount"],
         "/data/object/status": ["word"],
         "/data/object/status_transitions/paid_at": ["time"],
         "/data/object/subscription": ["id"],
+        "/data/object/total": ["amount"],
+        "/data/object/total_discount_amounts/*/amount": ["amount"],
+        "/data/object/total_tax_amounts": [],
+        "/data/object/total_tax_amounts/*/amount": ["amount"],
+        "/data/object/total_taxes": [],
+        "/data/object/total_taxes/*/amount": ["amount"],
         "/id": ["id"],
         "/livemode": ["flag"],
         "/type": ["word"]
@@ -2495,9 +3119,17 @@ export const fieldMaps: unknown = {
         "/data/object/payment_status": ["word"],
         "/data/object/reason": ["word"],
         "/data/object/refunded": ["flag"],
+        "/data/object/shipping_cost/amount_tax": ["amount"],
+        "/data/object/shipping_cost/amount_total": ["amount"],
         "/data/object/status": ["word"],
         "/data/object/status_transitions/paid_at": ["time"],
         "/data/object/subscription": ["id"],
+        "/data/object/total": ["amount"],
+        "/data/object/total_discount_amounts/*/amount": ["amount"],
+        "/data/object/total_tax_amounts": [],
+        "/data/object/total_tax_amounts/*/amount": ["amount"],
+        "/data/object/total_taxes": [],
+        "/data/object/total_taxes/*/amount": ["amount"],
         "/id": ["id"],
         "/livemode": ["flag"],
         "/type": ["word"]
@@ -2880,6 +3512,7 @@ export const fieldMaps: unknown = {
         "/date_created_gmt": ["time"],
         "/date_modified_gmt": ["time"],
         "/date_paid_gmt": ["time"],
+        "/discount_tax": ["amount"],
         "/discount_total": ["amount"],
         "/id": ["id"],
         "/meta_data/[key=_stripe_intent_id]/value": ["reference"],
@@ -2903,6 +3536,7 @@ export const fieldMaps: unknown = {
         "/date_created_gmt": ["time"],
         "/date_modified_gmt": ["time"],
         "/date_paid_gmt": ["time"],
+        "/discount_tax": ["amount"],
         "/discount_total": ["amount"],
         "/id": ["id"],
         "/meta_data/[key=_stripe_intent_id]/value": ["reference"],
@@ -2926,6 +3560,7 @@ export const fieldMaps: unknown = {
         "/date_created_gmt": ["time"],
         "/date_modified_gmt": ["time"],
         "/date_paid_gmt": ["time"],
+        "/discount_tax": ["amount"],
         "/discount_total": ["amount"],
         "/id": ["id"],
         "/meta_data/[key=_stripe_intent_id]/value": ["reference"],
@@ -2949,6 +3584,7 @@ export const fieldMaps: unknown = {
         "/date_created_gmt": ["time"],
         "/date_modified_gmt": ["time"],
         "/date_paid_gmt": ["time"],
+        "/discount_tax": ["amount"],
         "/discount_total": ["amount"],
         "/id": ["id"],
         "/meta_data/[key=_stripe_intent_id]/value": ["reference"],

@@ -1728,6 +1728,22 @@ export const operations = {
       },
       { name: 'model', in: 'query', required: false, type: 'string', style: 'form', explode: true },
       {
+        name: 'group_by',
+        in: 'query',
+        required: false,
+        type: 'string',
+        style: 'form',
+        explode: true,
+      },
+      {
+        name: 'convert',
+        in: 'query',
+        required: false,
+        type: 'boolean',
+        style: 'form',
+        explode: true,
+      },
+      {
         name: 'start_date',
         in: 'query',
         required: false,
@@ -1744,6 +1760,14 @@ export const operations = {
         explode: true,
       },
       {
+        name: 'time_zone',
+        in: 'query',
+        required: false,
+        type: 'string',
+        style: 'form',
+        explode: true,
+      },
+      {
         name: 'currency',
         in: 'query',
         required: false,
@@ -1751,6 +1775,7 @@ export const operations = {
         style: 'form',
         explode: true,
       },
+      { name: 'basis', in: 'query', required: false, type: 'string', style: 'form', explode: true },
     ],
     replies: {
       200: {
@@ -2373,6 +2398,7 @@ export const operations = {
         style: 'simple',
         explode: false,
       },
+      { name: 'model', in: 'query', required: false, type: 'string', style: 'form', explode: true },
     ],
     replies: {
       200: {

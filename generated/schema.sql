@@ -123,6 +123,35 @@ grant insert, select, update (expires_at, last_used_at, revoked_at) on public.ap
 grant select (key_id, revoked_at, tenant_id), update (revoked_at) on public.api_keys to app_retention;
 grant select on public.api_keys to skeldir_control;
 
+create table public.attribution_changes (
+  tenant_id uuid not null,
+  change_id bigint not null generated always as identity,
+  order_key text,
+  identity bytea,
+  from_at timestamp with time zone,
+  until_at timestamp with time zone,
+  recorded_at timestamp with time zone not null default clock_timestamp(),
+  constraint attribution_changes_pkey PRIMARY KEY (tenant_id, change_id),
+  constraint attribution_changes_check CHECK (((num_nonnulls(order_key, identity) <= 1) AND (num_nulls(identity, from_at, until_at) = ANY (ARRAY[0, 3])))),
+  constraint attribution_changes_identity_check CHECK ((octet_length(identity) = 32)),
+  constraint attribution_changes_order_key_check CHECK (((length(order_key) >= 1) AND (length(order_key) <= 140)))
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+alter table public.attribution_changes owner to skeldir_owner;
+alter table public.attribution_changes enable row level security;
+alter table public.attribution_changes force row level security;
+create policy lookup_by_control on public.attribution_changes as permissive for select to skeldir_control
+  using (true);
+create policy open_to_runtime on public.attribution_changes as permissive for all to app_ingest, app_rw, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_changes as restrictive for all to app_ingest, app_rw, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert (from_at, identity, order_key, tenant_id, until_at), select on public.attribution_changes to app_worker;
+grant insert (from_at, identity, order_key, tenant_id, until_at) on public.attribution_changes to app_ingest;
+grant insert (tenant_id) on public.attribution_changes to app_rw;
+grant select on public.attribution_changes to skeldir_control;
+
 create table public.attribution_credits (
   tenant_id uuid not null,
   run_id uuid not null,
@@ -154,6 +183,226 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_credits
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 grant insert, select on public.attribution_credits to app_worker;
 grant select on public.attribution_credits to app_ro, app_user;
+
+create table public.attribution_day_run_changes (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  channel text not null,
+  currency text not null,
+  revenue_delta_minor bigint not null,
+  conversion_delta_micro bigint not null,
+  constraint attribution_day_run_changes_pkey PRIMARY KEY (tenant_id, run_id, channel, currency),
+  constraint attribution_day_run_changes_check CHECK (((revenue_delta_minor <> 0) OR (conversion_delta_micro <> 0))),
+  constraint attribution_day_run_changes_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+alter table public.attribution_day_run_changes owner to skeldir_owner;
+alter table public.attribution_day_run_changes enable row level security;
+alter table public.attribution_day_run_changes force row level security;
+create policy open_to_runtime on public.attribution_day_run_changes as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_day_run_changes as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_day_run_changes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_run_changes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_day_run_changes to app_worker;
+grant select on public.attribution_day_run_changes to app_ro, app_user;
+
+create table public.attribution_day_run_totals (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  currency text not null,
+  orders integer not null,
+  attributed_orders integer not null,
+  captured_minor bigint not null,
+  refunded_minor bigint not null,
+  over_refunded_minor bigint not null,
+  net_minor bigint not null,
+  attributed_minor bigint not null,
+  constraint attribution_day_run_totals_pkey PRIMARY KEY (tenant_id, run_id, currency),
+  constraint attribution_day_run_totals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_day_runs(tenant_id, run_id),
+  constraint attribution_day_run_totals_captured_minor_check CHECK ((captured_minor >= 0)),
+  constraint attribution_day_run_totals_check CHECK (((attributed_orders >= 0) AND (attributed_orders <= orders))),
+  constraint attribution_day_run_totals_check1 CHECK ((net_minor = (captured_minor - refunded_minor))),
+  constraint attribution_day_run_totals_check2 CHECK (((attributed_minor >= 0) AND (attributed_minor <= net_minor))),
+  constraint attribution_day_run_totals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_day_run_totals_orders_check CHECK ((orders >= 0)),
+  constraint attribution_day_run_totals_over_refunded_minor_check CHECK ((over_refunded_minor >= 0)),
+  constraint attribution_day_run_totals_refunded_minor_check CHECK ((refunded_minor >= 0))
+);
+alter table public.attribution_day_run_totals owner to skeldir_owner;
+alter table public.attribution_day_run_totals enable row level security;
+alter table public.attribution_day_run_totals force row level security;
+create policy open_to_runtime on public.attribution_day_run_totals as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_day_run_totals as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_day_run_totals FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_run_totals FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_day_run_totals to app_worker;
+grant select on public.attribution_day_run_totals to app_ro, app_user;
+
+create table public.attribution_day_runs (
+  tenant_id uuid not null,
+  run_id uuid not null default gen_random_uuid(),
+  edition_id uuid not null,
+  publication integer not null,
+  model text not null,
+  model_version text not null,
+  window_start timestamp with time zone not null,
+  window_end timestamp with time zone not null,
+  data_cutoff timestamp with time zone not null,
+  input_hash text not null,
+  output_hash text not null,
+  orders integer not null,
+  version integer not null default 1,
+  previous_run_id uuid,
+  orders_changed integer not null default 0,
+  cause text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint attribution_day_runs_pkey PRIMARY KEY (tenant_id, run_id),
+  constraint attribution_day_runs_tenant_id_edition_id_fkey FOREIGN KEY (tenant_id, edition_id) REFERENCES public.attribution_editions(tenant_id, edition_id),
+  constraint attribution_day_runs_cause_check CHECK ((cause = ANY (ARRAY['edition'::text, 'data'::text, 'request'::text]))),
+  constraint attribution_day_runs_check CHECK ((window_end > window_start)),
+  constraint attribution_day_runs_input_hash_check CHECK ((input_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_model_check CHECK ((model ~ '^[a-z_]{1,40}$'::text)),
+  constraint attribution_day_runs_orders_changed_check CHECK ((orders_changed >= 0)),
+  constraint attribution_day_runs_orders_check CHECK ((orders >= 0)),
+  constraint attribution_day_runs_output_hash_check CHECK ((output_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_publication_check CHECK ((publication >= 1)),
+  constraint attribution_day_runs_version_check CHECK ((version >= 1))
+);
+alter table public.attribution_day_runs owner to skeldir_owner;
+CREATE INDEX attribution_day_runs_window_idx ON public.attribution_day_runs USING btree (tenant_id, edition_id, model, window_start);
+alter table public.attribution_day_runs enable row level security;
+alter table public.attribution_day_runs force row level security;
+create policy open_to_runtime on public.attribution_day_runs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_day_runs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_day_runs FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_day_runs to app_worker;
+grant select on public.attribution_day_runs to app_ro, app_user;
+
+create table public.attribution_editions (
+  tenant_id uuid not null,
+  edition_id uuid not null default gen_random_uuid(),
+  number integer not null,
+  config jsonb not null,
+  config_sha256 bytea not null,
+  models text[] not null,
+  status text not null default 'building'::text,
+  built_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  publications integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  constraint attribution_editions_pkey PRIMARY KEY (tenant_id, edition_id),
+  constraint attribution_editions_tenant_id_number_key UNIQUE (tenant_id, number),
+  constraint attribution_editions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_editions_check CHECK (((status <> 'published'::text) OR (published_at IS NOT NULL))),
+  constraint attribution_editions_config_check CHECK ((jsonb_typeof(config) = 'object'::text)),
+  constraint attribution_editions_config_sha256_check CHECK ((octet_length(config_sha256) = 32)),
+  constraint attribution_editions_models_check CHECK (((cardinality(models) >= 1) AND (cardinality(models) <= 64))),
+  constraint attribution_editions_number_check CHECK ((number >= 1)),
+  constraint attribution_editions_publications_check CHECK ((publications >= 0)),
+  constraint attribution_editions_status_check CHECK ((status = ANY (ARRAY['building'::text, 'published'::text, 'superseded'::text])))
+);
+alter table public.attribution_editions owner to skeldir_owner;
+CREATE UNIQUE INDEX attribution_editions_building_idx ON public.attribution_editions USING btree (tenant_id) WHERE (status = 'building'::text);
+CREATE UNIQUE INDEX attribution_editions_published_idx ON public.attribution_editions USING btree (tenant_id) WHERE (status = 'published'::text);
+alter table public.attribution_editions enable row level security;
+alter table public.attribution_editions force row level security;
+create policy open_to_runtime on public.attribution_editions as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_editions as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER view_changes AFTER UPDATE OF status ON public.attribution_editions FOR EACH ROW WHEN ((new.status = 'published'::text)) EXECUTE FUNCTION internal.note_published_edition();
+grant insert, select, update (built_until, publications, published_at, status) on public.attribution_editions to app_worker;
+grant select on public.attribution_editions to app_ro, app_user;
+
+create table public.attribution_order_credits (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  order_key text not null,
+  revision integer not null,
+  entry_key text not null,
+  "position" integer not null,
+  kind text not null,
+  currency text not null,
+  ordered_at timestamp with time zone not null,
+  occurred_at timestamp with time zone not null,
+  channel text not null,
+  campaign text,
+  touch_origin text,
+  touch_external_id text,
+  touched_at timestamp with time zone,
+  tier text,
+  revenue_minor bigint[] not null,
+  conversion_micro bigint[] not null,
+  reporting_minor bigint[],
+  constraint attribution_order_credits_pkey PRIMARY KEY (tenant_id, edition_id, order_key, revision, entry_key, "position"),
+  constraint attribution_order_credits_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text]))),
+  constraint attribution_order_credits_position_check CHECK (("position" >= 0))
+);
+alter table public.attribution_order_credits owner to skeldir_owner;
+CREATE INDEX attribution_order_credits_taken_idx ON public.attribution_order_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
+alter table public.attribution_order_credits enable row level security;
+alter table public.attribution_order_credits force row level security;
+create policy open_to_runtime on public.attribution_order_credits as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_order_credits as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_order_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_order_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_order_credits to app_worker;
+grant select on public.attribution_order_credits to app_ro, app_user;
+
+create table public.attribution_orders (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  order_key text not null,
+  revision integer not null,
+  ordered_at timestamp with time zone not null,
+  identity_tier text not null,
+  touches integer not null,
+  currencies text[] not null,
+  captured_minor bigint[] not null,
+  refunded_minor bigint[] not null,
+  over_refunded_minor bigint[] not null,
+  reporting_minor bigint[],
+  input_sha256 bytea not null,
+  output_sha256 bytea not null,
+  constraint attribution_orders_pkey PRIMARY KEY (tenant_id, edition_id, order_key),
+  constraint attribution_orders_check CHECK (((cardinality(currencies) >= 1) AND (cardinality(currencies) = cardinality(captured_minor)) AND (cardinality(currencies) = cardinality(refunded_minor)) AND (cardinality(currencies) = cardinality(over_refunded_minor)))),
+  constraint attribution_orders_identity_tier_check CHECK ((identity_tier = ANY (ARRAY['visitor_id'::text, 'click_id'::text, 'vendor_journey'::text, 'landing_page'::text, 'none'::text]))),
+  constraint attribution_orders_input_sha256_check CHECK ((octet_length(input_sha256) = 32)),
+  constraint attribution_orders_order_key_check CHECK (((length(order_key) >= 1) AND (length(order_key) <= 140))),
+  constraint attribution_orders_output_sha256_check CHECK (((octet_length(output_sha256) % 32) = 0)),
+  constraint attribution_orders_revision_check CHECK ((revision >= 1)),
+  constraint attribution_orders_touches_check CHECK ((touches >= 0))
+);
+alter table public.attribution_orders owner to skeldir_owner;
+CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, edition_id, ordered_at);
+alter table public.attribution_orders enable row level security;
+alter table public.attribution_orders force row level security;
+create policy open_to_runtime on public.attribution_orders as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_orders as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, insert, select, update on public.attribution_orders to app_worker;
+grant select on public.attribution_orders to app_ro, app_user;
 
 create table public.attribution_recompute_jobs (
   tenant_id uuid not null,
@@ -258,6 +507,124 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_runs FO
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 grant insert, select on public.attribution_runs to app_worker;
 grant select on public.attribution_runs to app_ro, app_user;
+
+create table public.attribution_window_channels (
+  tenant_id uuid not null,
+  window_run_id uuid not null,
+  model text not null,
+  channel text not null,
+  conversion_micro bigint not null,
+  revenue_minor bigint not null,
+  share numeric,
+  lower numeric,
+  upper numeric,
+  sample_size integer not null,
+  grade text,
+  constraint attribution_window_channels_pkey PRIMARY KEY (tenant_id, window_run_id, model, channel),
+  constraint attribution_window_channels_tenant_id_window_run_id_fkey FOREIGN KEY (tenant_id, window_run_id) REFERENCES public.attribution_window_runs(tenant_id, window_run_id),
+  constraint attribution_window_channels_check CHECK (((upper >= lower) AND (upper <= (1)::numeric))),
+  constraint attribution_window_channels_check1 CHECK ((num_nulls(lower, upper) =
+CASE
+    WHEN (grade = ANY (ARRAY['A'::text, 'B'::text, 'C'::text])) THEN 0
+    ELSE 2
+END)),
+  constraint attribution_window_channels_grade_check CHECK ((grade = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'D'::text]))),
+  constraint attribution_window_channels_lower_check CHECK (((lower >= (0)::numeric) AND (lower <= (1)::numeric))),
+  constraint attribution_window_channels_model_check CHECK ((model ~ '^[a-z_]{1,40}$'::text)),
+  constraint attribution_window_channels_sample_size_check CHECK ((sample_size >= 0)),
+  constraint attribution_window_channels_share_check CHECK (((share >= (0)::numeric) AND (share <= (1)::numeric)))
+);
+alter table public.attribution_window_channels owner to skeldir_owner;
+alter table public.attribution_window_channels enable row level security;
+alter table public.attribution_window_channels force row level security;
+create policy open_to_runtime on public.attribution_window_channels as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_window_channels as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_channels FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_window_channels FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_window_channels to app_worker;
+grant select on public.attribution_window_channels to app_ro, app_user;
+
+create table public.attribution_window_runs (
+  tenant_id uuid not null,
+  window_run_id uuid not null default gen_random_uuid(),
+  edition_id uuid not null,
+  first_day date not null,
+  last_day date not null,
+  time_zone text not null,
+  currency text not null,
+  is_converted boolean not null,
+  basis text not null default 'order_date'::text,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  data_cutoff timestamp with time zone not null,
+  orders integer not null,
+  attributed_orders integer not null,
+  net_minor bigint not null,
+  coverage numeric,
+  replicates integer not null,
+  seed text not null,
+  input_sha256 bytea not null,
+  output_sha256 bytea not null,
+  diagnostics jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint attribution_window_runs_pkey PRIMARY KEY (tenant_id, window_run_id),
+  constraint attribution_window_runs_tenant_id_edition_id_fkey FOREIGN KEY (tenant_id, edition_id) REFERENCES public.attribution_editions(tenant_id, edition_id),
+  constraint attribution_window_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_window_runs_basis_check CHECK ((basis = 'order_date'::text)),
+  constraint attribution_window_runs_check CHECK ((last_day >= first_day)),
+  constraint attribution_window_runs_check1 CHECK ((ends_at > starts_at)),
+  constraint attribution_window_runs_check2 CHECK (((attributed_orders >= 0) AND (attributed_orders <= orders))),
+  constraint attribution_window_runs_coverage_check CHECK (((coverage >= (0)::numeric) AND (coverage <= (1)::numeric))),
+  constraint attribution_window_runs_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_window_runs_diagnostics_check CHECK ((jsonb_typeof(diagnostics) = 'object'::text)),
+  constraint attribution_window_runs_input_sha256_check CHECK ((octet_length(input_sha256) = 32)),
+  constraint attribution_window_runs_orders_check CHECK ((orders >= 0)),
+  constraint attribution_window_runs_output_sha256_check CHECK ((octet_length(output_sha256) = 32)),
+  constraint attribution_window_runs_replicates_check CHECK (((replicates = 0) OR ((replicates >= 200) AND (replicates <= 2000))))
+);
+alter table public.attribution_window_runs owner to skeldir_owner;
+alter table public.attribution_window_runs enable row level security;
+alter table public.attribution_window_runs force row level security;
+create policy open_to_runtime on public.attribution_window_runs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_window_runs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_runs FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_window_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_window_runs to app_worker;
+grant select on public.attribution_window_runs to app_ro, app_user;
+
+create table public.attribution_windows (
+  tenant_id uuid not null,
+  first_day date not null,
+  last_day date not null,
+  time_zone text not null,
+  currency text not null,
+  is_converted boolean not null,
+  last_asked_at timestamp with time zone not null default now(),
+  constraint attribution_windows_pkey PRIMARY KEY (tenant_id, first_day, last_day, time_zone, currency, is_converted),
+  constraint attribution_windows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_windows_check CHECK (((last_day >= first_day) AND (last_day <= (first_day + 365)))),
+  constraint attribution_windows_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_windows_time_zone_check CHECK (((length(time_zone) >= 1) AND (length(time_zone) <= 64)))
+);
+alter table public.attribution_windows owner to skeldir_owner;
+alter table public.attribution_windows enable row level security;
+alter table public.attribution_windows force row level security;
+create policy open_to_runtime on public.attribution_windows as permissive for all to app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_windows as restrictive for all to app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, select on public.attribution_windows to app_worker;
+grant insert, select, update (last_asked_at) on public.attribution_windows to app_user;
 
 create table public.audit_log (
   tenant_id uuid not null,
@@ -383,6 +750,7 @@ create policy tenant_only on public.canonical_events as restrictive for all to a
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.canonical_events FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.canonical_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_statements();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.canonical_events FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
 grant insert, select on public.canonical_events to app_ingest;
@@ -755,6 +1123,37 @@ create policy tenant_only on public.erased_orders as restrictive for all to app_
 grant insert, select on public.erased_orders to app_retention;
 grant select on public.erased_orders to app_ingest;
 
+create table public.fx_rates (
+  base text not null,
+  quote text not null,
+  as_of date not null,
+  source text not null,
+  version integer not null default 1,
+  rate numeric not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint fx_rates_pkey PRIMARY KEY (as_of, base, quote, source, version),
+  constraint fx_rates_as_of_check CHECK (((as_of >= '1970-01-01'::date) AND (as_of <= '2099-12-31'::date))),
+  constraint fx_rates_base_check CHECK ((base ~ '^[A-Z]{3}$'::text)),
+  constraint fx_rates_check CHECK ((base <> quote)),
+  constraint fx_rates_quote_check CHECK ((quote ~ '^[A-Z]{3}$'::text)),
+  constraint fx_rates_rate_check CHECK (((rate > (0)::numeric) AND (rate < '1000000000000000'::numeric) AND (scale(rate) <= 15))),
+  constraint fx_rates_source_check CHECK ((source ~ '^[a-z0-9][a-z0-9._-]{0,39}$'::text)),
+  constraint fx_rates_version_check CHECK ((version >= 1))
+);
+alter table public.fx_rates owner to skeldir_owner;
+alter table public.fx_rates enable row level security;
+alter table public.fx_rates force row level security;
+create policy load on public.fx_rates as permissive for all to app_rw
+  using (true)
+  with check (true);
+create policy read on public.fx_rates as permissive for select to app_ro, app_user, app_worker
+  using (true);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.fx_rates FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.fx_rates FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.fx_rates REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_fx_rates();
+grant insert (as_of, base, quote, rate, source, version), select on public.fx_rates to app_rw;
+grant select on public.fx_rates to app_ro, app_user, app_worker;
+
 create table public.idempotency_keys (
   tenant_id uuid not null,
   key_hash bytea not null,
@@ -888,6 +1287,7 @@ create policy tenant_only on public.ledger_entries as restrictive for all to app
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_orders();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
 CREATE TRIGGER view_changes AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_ledger_entries();
 grant insert, select (amount_minor, corrects_entry_key, currency, entry_key, kind, occurred_at, order_key, reverses_entry_key, source, tenant_id, vendor) on public.ledger_entries to app_ingest;
@@ -989,6 +1389,7 @@ create policy tenant_only on public.order_facts as restrictive for all to app_in
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('identity', 'fact_id');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.order_facts FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.order_facts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_orders();
 CREATE TRIGGER forget_erased_buyer BEFORE INSERT ON public.order_facts FOR EACH ROW WHEN ((new.identity IS NOT NULL)) EXECUTE FUNCTION internal.forget_erased_buyer();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.order_facts FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
 grant insert, select (event_id, order_key, tenant_id) on public.order_facts to app_ingest;
@@ -1014,8 +1415,61 @@ create policy open_to_runtime on public.order_groups as permissive for all to ap
 create policy tenant_only on public.order_groups as restrictive for all to app_ingest, app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER attribution_changes_delete AFTER DELETE ON public.order_groups REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_grouped_orders();
+CREATE TRIGGER attribution_changes_insert AFTER INSERT ON public.order_groups REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_grouped_orders();
+CREATE TRIGGER attribution_changes_update AFTER UPDATE ON public.order_groups REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_grouped_orders();
 grant delete, insert, select, update (group_key) on public.order_groups to app_ingest;
 grant select on public.order_groups to app_retention, app_ro, app_user, app_worker;
+
+create table public.order_parts (
+  tenant_id uuid not null,
+  order_key text not null,
+  event_id uuid,
+  conversion_id uuid,
+  fact_id uuid not null generated always as (COALESCE(event_id, conversion_id)) stored,
+  covers text not null generated always as (
+CASE
+    WHEN (event_id IS NULL) THEN 'payment'::text
+    ELSE 'order'::text
+END) stored,
+  version_at timestamp with time zone,
+  currency text not null,
+  total_minor bigint not null,
+  tax_minor bigint not null,
+  shipping_minor bigint not null,
+  tip_minor bigint not null,
+  discount_minor bigint not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint order_parts_pkey PRIMARY KEY (tenant_id, order_key, fact_id),
+  constraint order_parts_tenant_id_order_key_event_id_key UNIQUE (tenant_id, order_key, event_id),
+  constraint order_parts_tenant_id_conversion_id_fkey FOREIGN KEY (tenant_id, conversion_id) REFERENCES public.conversions(tenant_id, event_id),
+  constraint order_parts_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.webhook_events(tenant_id, event_id),
+  constraint order_parts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint order_parts_check CHECK ((num_nonnulls(event_id, conversion_id) = 1)),
+  constraint order_parts_check1 CHECK ((((tax_minor + shipping_minor) + tip_minor) <= total_minor)),
+  constraint order_parts_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint order_parts_discount_minor_check CHECK ((discount_minor >= 0)),
+  constraint order_parts_order_key_check CHECK ((order_key ~ '^(shopify|stripe|paypal|woocommerce|own):[A-Za-z0-9_-]{1,128}$'::text)),
+  constraint order_parts_shipping_minor_check CHECK ((shipping_minor >= 0)),
+  constraint order_parts_tax_minor_check CHECK ((tax_minor >= 0)),
+  constraint order_parts_tip_minor_check CHECK ((tip_minor >= 0)),
+  constraint order_parts_total_minor_check CHECK ((total_minor > 0))
+);
+alter table public.order_parts owner to skeldir_owner;
+alter table public.order_parts enable row level security;
+alter table public.order_parts force row level security;
+create policy open_to_runtime on public.order_parts as permissive for all to app_ingest, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.order_parts as restrictive for all to app_ingest, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.order_parts FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.order_parts FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.order_parts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_order_parts();
+CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.order_parts FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
+grant insert, select on public.order_parts to app_ingest;
+grant select on public.order_parts to app_ro, app_user, app_worker;
 
 create table public.poll_credentials (
   tenant_id uuid not null,
@@ -1106,6 +1560,30 @@ CREATE TRIGGER view_changes AFTER INSERT ON public.poll_findings FOR EACH ROW EX
 grant insert, select on public.poll_findings to app_ingest;
 grant select on public.poll_findings to app_ro, app_user, app_worker;
 
+create table public.published_day_runs (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  model text not null,
+  window_start timestamp with time zone not null,
+  run_id uuid not null,
+  published_at timestamp with time zone not null default now(),
+  constraint published_day_runs_pkey PRIMARY KEY (tenant_id, edition_id, model, window_start),
+  constraint published_day_runs_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_day_runs(tenant_id, run_id)
+);
+alter table public.published_day_runs owner to skeldir_owner;
+alter table public.published_day_runs enable row level security;
+alter table public.published_day_runs force row level security;
+create policy open_to_runtime on public.published_day_runs as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.published_day_runs as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER view_changes_insert AFTER INSERT ON public.published_day_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_published_runs();
+CREATE TRIGGER view_changes_update AFTER UPDATE ON public.published_day_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_published_runs();
+grant insert, select, update (published_at, run_id) on public.published_day_runs to app_worker;
+grant select on public.published_day_runs to app_ro, app_user;
+
 create table public.published_runs (
   tenant_id uuid not null,
   model text not null,
@@ -1128,6 +1606,34 @@ create policy tenant_only on public.published_runs as restrictive for all to app
 CREATE TRIGGER view_changes AFTER INSERT OR UPDATE ON public.published_runs FOR EACH ROW EXECUTE FUNCTION internal.note_published_run();
 grant insert, select, update on public.published_runs to app_worker;
 grant select on public.published_runs to app_ro, app_user;
+
+create table public.published_windows (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  first_day date not null,
+  last_day date not null,
+  time_zone text not null,
+  currency text not null,
+  is_converted boolean not null,
+  window_run_id uuid not null,
+  publication integer not null,
+  checked_at timestamp with time zone not null default now(),
+  constraint published_windows_pkey PRIMARY KEY (tenant_id, edition_id, first_day, last_day, time_zone, currency, is_converted),
+  constraint published_windows_tenant_id_edition_id_fkey FOREIGN KEY (tenant_id, edition_id) REFERENCES public.attribution_editions(tenant_id, edition_id),
+  constraint published_windows_tenant_id_window_run_id_fkey FOREIGN KEY (tenant_id, window_run_id) REFERENCES public.attribution_window_runs(tenant_id, window_run_id),
+  constraint published_windows_publication_check CHECK ((publication >= 0))
+);
+alter table public.published_windows owner to skeldir_owner;
+alter table public.published_windows enable row level security;
+alter table public.published_windows force row level security;
+create policy open_to_runtime on public.published_windows as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.published_windows as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant insert, select, update (checked_at, publication, window_run_id) on public.published_windows to app_worker;
+grant select on public.published_windows to app_ro, app_user;
 
 create table public.rate_limits (
   tenant_id uuid not null,
@@ -1571,6 +2077,7 @@ create policy tenant_only on public.touchpoints as restrictive for all to app_in
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.touchpoints FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER attribution_changes AFTER INSERT ON public.touchpoints REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_touches();
 CREATE TRIGGER forget_erased_buyer BEFORE INSERT ON public.touchpoints FOR EACH ROW WHEN ((new.order_key IS NOT NULL)) EXECUTE FUNCTION internal.forget_erased_buyer();
 CREATE TRIGGER no_personal_data BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
 CREATE TRIGGER not_in_worker_context BEFORE INSERT ON public.touchpoints FOR EACH ROW EXECUTE FUNCTION internal.refuse_worker_context();
@@ -1596,6 +2103,8 @@ create policy open_to_runtime on public.uncounted_entries as permissive for all 
 create policy tenant_only on public.uncounted_entries as restrictive for all to app_ingest, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER attribution_changes_delete AFTER DELETE ON public.uncounted_entries REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_orders();
+CREATE TRIGGER attribution_changes_insert AFTER INSERT ON public.uncounted_entries REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_orders();
 CREATE TRIGGER view_changes_delete AFTER DELETE ON public.uncounted_entries REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_entries();
 CREATE TRIGGER view_changes_insert AFTER INSERT ON public.uncounted_entries REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_uncounted_entries();
 grant delete, insert, select, update (group_key) on public.uncounted_entries to app_ingest;
@@ -3266,6 +3775,30 @@ $function$;
 alter function internal.list_quiet_tenants(timestamp with time zone) owner to skeldir_control;
 grant execute on function internal.list_quiet_tenants(timestamp with time zone) to app_worker;
 
+CREATE OR REPLACE FUNCTION internal.list_unpublished_tenants(waiting_seconds integer)
+ RETURNS TABLE(tenant_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with recursive changed as (
+    (select c.tenant_id from public.attribution_changes as c order by c.tenant_id limit 1)
+    union all
+    select (select c.tenant_id from public.attribution_changes as c where c.tenant_id > p.tenant_id order by c.tenant_id limit 1)
+    from changed as p
+    where p.tenant_id is not null
+  )
+  select p.tenant_id
+  from changed as p
+  cross join lateral (
+    select f.recorded_at from public.attribution_changes as f where f.tenant_id = p.tenant_id order by f.change_id limit 1
+  ) as w
+  where w.recorded_at < clock_timestamp() - make_interval(secs => waiting_seconds)
+  order by p.tenant_id
+$function$;
+alter function internal.list_unpublished_tenants(integer) owner to skeldir_control;
+grant execute on function internal.list_unpublished_tenants(integer) to app_worker;
+
 CREATE OR REPLACE PROCEDURE internal.make_append_only(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -3344,6 +3877,47 @@ $function$;
 alter function internal.measure_views(text[]) owner to skeldir_control;
 grant execute on function internal.measure_views(text[]) to app_user, app_worker;
 
+CREATE OR REPLACE FUNCTION internal.note_fx_rates()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  former text := coalesce(current_setting('app.current_tenant_id', true), '');
+  tenant uuid;
+begin
+  if not exists (select from new_rows) then
+    return null;
+  end if;
+  for tenant in select s.tenant_id from public.tenant_slugs as s loop
+    perform set_config('app.current_tenant_id', tenant::text, true);
+    insert into public.attribution_changes (tenant_id) values (tenant);
+  end loop;
+  perform set_config('app.current_tenant_id', former, true);
+  return null;
+end
+$function$;
+alter function internal.note_fx_rates() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_grouped_orders()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if tg_op = 'UPDATE' then
+    insert into public.attribution_changes (tenant_id, order_key)
+    select o.tenant_id, o.order_key from old_rows as o union select o.tenant_id, o.group_key from old_rows as o
+    union select n.tenant_id, n.group_key from changed_rows as n;
+  else
+    insert into public.attribution_changes (tenant_id, order_key)
+    select n.tenant_id, n.order_key from changed_rows as n union select n.tenant_id, n.group_key from changed_rows as n;
+  end if;
+  return null;
+end
+$function$;
+alter function internal.note_grouped_orders() owner to skeldir_owner;
+
 CREATE OR REPLACE FUNCTION internal.note_ledger_entries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3360,6 +3934,31 @@ end
 $function$;
 alter function internal.note_ledger_entries() owner to skeldir_owner;
 
+CREATE OR REPLACE FUNCTION internal.note_order_parts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_changes (tenant_id, order_key)
+  select distinct n.tenant_id, n.order_key from new_rows as n where n.event_id is not null;
+  return null;
+end
+$function$;
+alter function internal.note_order_parts() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_orders()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_changes (tenant_id, order_key) select distinct n.tenant_id, n.order_key from new_rows as n;
+  return null;
+end
+$function$;
+alter function internal.note_orders() owner to skeldir_owner;
+
 CREATE OR REPLACE FUNCTION internal.note_poll()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3371,6 +3970,19 @@ begin
 end
 $function$;
 alter function internal.note_poll() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_published_edition()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket)
+  select new.tenant_id, v.view, '*' from (values ('allocation_summary'), ('channel_performance')) as v (view);
+  return null;
+end
+$function$;
+alter function internal.note_published_edition() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.note_published_run()
  RETURNS trigger
@@ -3385,6 +3997,52 @@ begin
 end
 $function$;
 alter function internal.note_published_run() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_published_runs()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.view_changes (tenant_id, view, bucket)
+  select distinct n.tenant_id, v.view, to_char(n.window_start at time zone 'UTC', 'YYYY-MM-DD')
+  from new_rows as n
+  join public.attribution_editions as e on e.tenant_id = n.tenant_id and e.edition_id = n.edition_id and e.status = 'published'
+  cross join (values ('allocation_summary'), ('channel_performance')) as v (view);
+  return null;
+end
+$function$;
+alter function internal.note_published_runs() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_statements()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_changes (tenant_id, order_key)
+  select distinct n.tenant_id, n.order_key from new_rows as n
+  where n.entry_key is not null;
+  return null;
+end
+$function$;
+alter function internal.note_statements() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_touches()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_changes (tenant_id, identity, order_key, from_at, until_at)
+  select n.tenant_id, n.identity, case when n.identity is null then n.order_key end,
+         case when n.identity is not null then min(n.occurred_at) end, case when n.identity is not null then max(n.occurred_at) end
+  from new_rows as n
+  group by n.tenant_id, n.identity, case when n.identity is null then n.order_key end;
+  return null;
+end
+$function$;
+alter function internal.note_touches() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.note_uncounted_entries()
  RETURNS trigger
@@ -3401,6 +4059,18 @@ begin
 end
 $function$;
 alter function internal.note_uncounted_entries() owner to skeldir_owner;
+
+CREATE OR REPLACE FUNCTION internal.note_uncounted_orders()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_changes (tenant_id, order_key) select distinct n.tenant_id, n.group_key from changed_rows as n;
+  return null;
+end
+$function$;
+alter function internal.note_uncounted_orders() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.offboard_tenant(for_tenant uuid)
  RETURNS jsonb

@@ -34,6 +34,9 @@ export const LOG_FIELDS: ReadonlySet<string> = new Set([
   'endpointId',
   'vendor',
   'item',
+  // Of figures: its days, zone and currency.
+  'window',
+  'maxTouches',
   'result',
   'removed',
   'returned',

@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * Revenue and conversions by channel
-         * @description Divides the net revenue of the orders placed in the window over marketing channels, by one model. Days are UTC, both ends inclusive, at most 366 of them; without dates the window is the last 30 days including today. A refund counts on the day of its order. Amounts are in minor units of `currency`; the credits of all channels, `(unattributed)` included, sum exactly to the net revenue. Orders in other currencies are listed apart and not converted. For every role.
+         * @description Divides net revenue over marketing channels, by one model. Amounts are in minor units of `currency`; the credits of all channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis, and `groups` with their `rest` sum to the channels. Orders in other currencies are listed apart, unless `convert` is true. Return on spend and cost per acquisition are given where spend in this currency is known; spend counts on the day that it was reported for. A channel-level model answers for a window that it has been run over; without a run there are no channels. For every role.
          */
         get: operations["getChannelAttribution"];
         put?: never;
@@ -90,7 +90,7 @@ export interface paths {
         };
         /**
          * Why an order's revenue went where it went
-         * @description Shows for each model how one order's net revenue is divided over its touchpoints. Amounts are in minor units of the order's currency; the credits of a model sum exactly to the net revenue, and their weights and conversions to 1. For every role.
+         * @description Shows for each model how one order's net revenue is divided over its touchpoints, and which touchpoints of the visitor were left out and why. Amounts are in minor units of the order's currency; the credits of a model sum exactly to the net revenue, and their weights and conversions to 1. An order is found some seconds after its first capture, once it has been attributed. A channel-level model is refused with `model_not_order_level`. For every role.
          */
         get: operations["getOrderCredits"];
         put?: never;
@@ -1423,7 +1423,7 @@ export interface paths {
         };
         /**
          * Revenue day by day
-         * @description Sums the ledger for each day of the window, days without an entry included, in the report's time zone. The days sum exactly to the totals, and `bridge` leads from one basis to the other. Amounts are in minor units of `currency`; other currencies are listed apart and not converted. For every role.
+         * @description Sums the ledger for each day of the window, days without an entry included, in the report's time zone. The days sum exactly to the totals, and `bridge` leads from one basis to the other. What counts of an order follows from the tenant's revenue definition. Amounts are in minor units of `currency`; other currencies are listed apart and not converted. For every role.
          */
         get: operations["getDailyRevenue"];
         put?: never;
@@ -1443,7 +1443,7 @@ export interface paths {
         };
         /**
          * The entries of the ledger
-         * @description Lists the ledger, which is only ever added to: a correction is an entry of its own. Each entry names the signed delivery that proves it. Amounts are in minor units of the entry's currency, what left the tenant below 0. With `sort=recorded` and `recorded_since` the list serves as a feed of what is new. For every role.
+         * @description Lists the ledger, which is only ever added to: a correction is an entry of its own. Each entry names the signed delivery that proves it. Amounts are in minor units of the entry's currency, what left the tenant below 0. With `sort=recorded` and `recorded_since` the list serves as a feed of what is new; several processes record at once, so ask from a minute before the newest that you hold, and know entries by `entry_id`. For every role.
          */
         get: operations["listLedgerEntries"];
         put?: never;
@@ -1463,7 +1463,7 @@ export interface paths {
         };
         /**
          * Revenue since the start of the day
-         * @description Sums the ledger from `since` until now, by the time at which the vendor captured or refunded the money. Amounts are in minor units of the tenant's reporting currency; other currencies are listed apart and not converted. Send the `ETag` back in `If-None-Match` to be answered 304 while nothing changed. For every role.
+         * @description Sums the ledger from `since` until now, by the time at which the vendor captured or refunded the money. Amounts are in minor units of the tenant's reporting currency; other currencies are listed apart and not converted. Send the `ETag` back in `If-None-Match` to be answered 304 while nothing changed. While new figures take long or cannot be summed, the ones before are given for up to a minute under their own tag; `data_as_of` tells. For every role.
          */
         get: operations["getRealtimeRevenueV1"];
         put?: never;
@@ -2086,23 +2086,19 @@ export interface components {
         };
         AttributionComparedFigure: {
             confidence: components["schemas"]["AttributionConfidence"];
-            /** @description Conversions credited, in multiples of 0.000001. */
-            conversions: number;
-            /** @description Spend for each credited conversion, rounded half up to the minor unit; null where spend is unknown or nothing is credited. */
-            cpa: components["schemas"]["MoneyOrNull"];
+            conversions: components["schemas"]["CreditedConversions"];
+            cpa: components["schemas"]["CostPerAcquisition"];
             /** @description Revenue by this model less revenue by the baseline; over all channels they sum to 0. Null where the baseline has no run. */
             difference: components["schemas"]["MoneyOrNull"];
-            model: components["schemas"]["AttributionModelName"];
+            model: components["schemas"]["AttributionModel"];
             revenue: components["schemas"]["Money"];
-            /** @description Revenue for each unit of spend, to four decimals; null where spend is unknown or 0. */
-            roas: number | null;
-            /** @description This channel's part of the credited revenue; null where that is not above 0 or a channel's revenue is below 0. */
-            share: number | null;
+            roas: components["schemas"]["ReturnOnSpend"];
+            share: components["schemas"]["RevenueShare"];
         };
         AttributionComparedModel: {
             /** @description Sum of the channels' revenue by this model; equal to the net revenue. */
             credited_revenue: components["schemas"]["Money"];
-            model: components["schemas"]["AttributionModelName"];
+            model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
             /** @description False where the figures cannot be followed down to single orders. */
             order_level: boolean;
@@ -2113,10 +2109,10 @@ export interface components {
         AttributionComparison: {
             /**
              * Format: date-time
-             * @description The oldest data cutoff of the runs, so that every figure holds at least this; null without a run.
+             * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
              */
             as_of: string | null;
-            baseline: components["schemas"]["AttributionModelName"];
+            baseline: components["schemas"]["AttributionModel"];
             basis: components["schemas"]["RevenueBasis"];
             bridge: components["schemas"]["BasisBridge"];
             channel_rules_version: components["schemas"]["AttributionSettingsVersion"];
@@ -2140,7 +2136,7 @@ export interface components {
             net_revenue: components["schemas"]["Money"];
             /** @description Orders of the window in other currencies, in order of the currency's code. */
             other_currencies: components["schemas"]["OtherCurrency"][];
-            /** @description What was refunded beyond the captured amount of an order, summed; not taken off the net revenue on either basis. */
+            /** @description What was refunded beyond the captured amount of the orders in the window; not taken off the net revenue on either basis. */
             over_refunded: components["schemas"]["Money"];
             revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
             /**
@@ -2151,14 +2147,14 @@ export interface components {
             /** @description The time zone of the days (IANA name). */
             time_zone: string;
         };
-        /** @description How well the share is known. Grade A takes an interval within ±5 % of the share and 100 converting visitors, B ±15 % and 30, C ±40 % and 10, D is too few; below a coverage of 0.6 the grade is C at best. */
+        /** @description How well the share is known; null where that has not been calculated for these very days, and for `(unattributed)`. Grade A takes an interval within ±5 % of the share and 100 converting visitors, B ±15 % and 30, C ±40 % and 10, D is too few; below a coverage of 0.6 the grade is C at best. */
         AttributionConfidence: {
             /** @enum {string} */
             grade: "A" | "B" | "C" | "D";
             interval: components["schemas"]["AttributionShareInterval"];
             /** @description Distinct converting visitors behind the figure; an order without a visitor counts as one. */
             sample_size: components["schemas"]["Count"];
-        };
+        } | null;
         /** @description The key of an order, the name of a channel, or the id of a discrepancy. */
         AttributionEntityId: string;
         /**
@@ -2194,7 +2190,7 @@ export interface components {
             /** @description The model's look-back. */
             lookback_days?: components["schemas"]["AttributionLookbackDays"];
             /** @description The model. Absent for a discrepancy, as are the three other settings of the model. */
-            model?: components["schemas"]["AttributionModelName"];
+            model?: components["schemas"]["AttributionModel"];
             /** @description Its version. */
             model_version?: components["schemas"]["ModelVersion"];
             /** @description What the total consists of, the largest first. */
@@ -2210,7 +2206,7 @@ export interface components {
             time_zone: string;
             /** @description The order's net revenue, the channel's credited revenue, or claimed less verified. */
             total: components["schemas"]["Money"];
-            /** @description The touchpoints of the order's visitor, the ones left out included, earliest first, at most the latest 1,000; empty for the other kinds. */
+            /** @description The touchpoints of the order and its visitor, the ones left out included, earliest first: at most the last 900 before the order and the first 100 after it; empty for the other kinds. */
             touchpoints: components["schemas"]["AttributionExplanationTouchpoint"][];
         };
         /** @description A credit of the order, an order of the channel, or one side of the discrepancy (the verified side is negative). */
@@ -2239,10 +2235,10 @@ export interface components {
         AttributionExplanationTouchpoint: {
             channel: components["schemas"]["Channel"];
             /**
-             * @description Why it was left out; null where it is eligible.
+             * @description Why it was left out; null where it is eligible. `superseded`: the order itself reported it, and touchpoints of its visitor are known.
              * @enum {string|null}
              */
-            exclusion: "outside_lookback" | "after_order" | "before_previous_order" | "removed_by_transform" | null;
+            exclusion: "outside_lookback" | "after_order" | "before_previous_order" | "superseded" | "removed_by_transform" | null;
             /** @description Place among the eligible touchpoints, 1 being the earliest; null where it was left out. */
             position: number | null;
             /** Format: date-time */
@@ -2252,23 +2248,24 @@ export interface components {
         AttributionIdentityTier: {
             net_revenue: components["schemas"]["Money"];
             orders: components["schemas"]["Count"];
-            /**
-             * @description The visitor token in the order, a click id or cart token, the vendor's own record of visits, the order's landing page alone, or none.
-             * @enum {string}
-             */
-            tier: "visitor_id" | "click_id" | "vendor_journey" | "landing_page" | "none";
+            tier: components["schemas"]["AttributionIdentityTierName"];
         };
+        /**
+         * @description How an order was joined to its touchpoints: by the visitor token in the order, a click id or cart token, the vendor's own record of visits, the order's landing page alone, or not at all.
+         * @enum {string}
+         */
+        AttributionIdentityTierName: "visitor_id" | "click_id" | "vendor_journey" | "landing_page" | "none";
         /** @description How many days of 86,400 seconds before the order a touchpoint may lie. */
         AttributionLookbackDays: number;
         /**
-         * @description How an order's revenue is divided over its eligible touchpoints: all to the first, all to the last, or equal parts.
+         * @description An attribution model. `markov` is channel-level: it has no answer about a single order. `custom` is the tenant's own.
          * @enum {string}
          */
-        AttributionModel: "first_touch" | "last_touch" | "linear";
+        AttributionModel: "first_touch" | "last_touch" | "last_non_direct" | "linear" | "position" | "time_decay" | "time_decay_bucketed" | "decay_step" | "shapley" | "shapley_ordered" | "custom" | "markov";
         AttributionModelInfo: {
             /** @description How the model divides. */
             description: string;
-            model: components["schemas"]["AttributionModelName"];
+            model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
             /** @description True where the model divides each order, so that credits of orders sum to those of channels. */
             order_level: boolean;
@@ -2281,17 +2278,17 @@ export interface components {
             items: components["schemas"]["AttributionModelInfo"][];
             next_cursor: components["schemas"]["NextCursor"];
         };
-        /**
-         * @description An attribution model. `markov` is channel-level: it has no answer about a single order. `custom` is the tenant's own.
-         * @enum {string}
-         */
-        AttributionModelName: "first_touch" | "last_touch" | "last_non_direct" | "linear" | "position" | "time_decay" | "shapley" | "shapley_ordered" | "markov" | "custom";
         /** @description The settings of the model. Those that it does not have are absent. */
         AttributionModelParameters: {
+            between_weight?: components["schemas"]["CustomWeight"];
+            /** @description Hours of one span (`time_decay_bucketed`). */
+            bucket_hours?: number;
             /** @description Part of the first touchpoint (`position`). */
             first_weight?: number;
-            /** @description Days of 86,400 seconds in which a weight halves (`time_decay`). */
-            half_life_days?: number;
+            /** @description Hours in which a weight halves (`time_decay`). */
+            half_life_hours?: number;
+            /** @description Touchpoints after which a weight halves (`decay_step`). */
+            half_life_touches?: number;
             /** @description Part of the last touchpoint (`position`). */
             last_weight?: number;
             lookback_days: components["schemas"]["AttributionLookbackDays"];
@@ -2299,34 +2296,61 @@ export interface components {
             markov_order?: number;
             /** @description Part of those between the first and the last, together (`position`). */
             middle_weight?: number;
+            /** @description Weights of the last touchpoints, from the newest back; one in both lists has the sum (`custom`). */
+            newest_weights?: components["schemas"]["CustomWeight"][];
+            /** @description Weights of the first touchpoints, from the oldest on; relative to the others (`custom`). */
+            oldest_weights?: components["schemas"]["CustomWeight"][];
             /**
              * @description What is done to the ordered touchpoints before the model sees them: nothing, adjacent equal ones as one, only the first of each channel, direct left out unless all are direct, trailing direct left out unless all are direct, or only the last few.
              * @enum {string}
              */
             path_transform: "identity" | "exposure" | "first" | "remove_unless_all" | "remove_trailing_unless_all" | "last_n";
-            /** @description Weights by place, that of the last touchpoint first; scaled so that those in use sum to 1, and touchpoints beyond the list get nothing (`custom`). */
-            position_weights?: number[];
+            /** @description What is left of a weight after each span (`time_decay_bucketed`). */
+            rate_percent?: number;
             /** @description True where touchpoints before the visitor's previous order do not count. */
             reset_on_conversion: boolean;
+            /**
+             * @description Whether revenue follows what removal costs in revenue, or in conversions (`markov`).
+             * @enum {string}
+             */
+            value_rule?: "reward" | "share";
             /** @description True where journeys without an order are in the chain (`markov`). */
             with_nulls?: boolean;
         };
         /** @description One calculation of one model over one window. Equal inputs and model version give equal hashes, whatever the order of arrival. */
         AttributionRun: {
             /**
+             * @description Why it was made; for another edition, because of new data, or because a member asked for it.
+             * @enum {string}
+             */
+            cause: "edition" | "data" | "request";
+            /** @description What channels have more, or less, than by the run before it in the same edition, in order of channel and currency; empty for the first one. */
+            changes: components["schemas"]["AttributionRunChange"][];
+            /**
              * Format: date-time
              * @description Data recorded after this instant are not in the run.
              */
             data_cutoff: string;
+            /** @description Number of the tenant's edition, which is what all figures are calculated by; a changed setting makes another one. */
+            edition: number;
             input_hash: components["schemas"]["Sha256"];
             model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
             /** @description Net revenue of the window's orders, one amount per currency. */
             net_revenue: components["schemas"]["Money"][];
             orders: components["schemas"]["Count"];
+            /** @description Orders that came, went or have other credits since the run before. */
+            orders_changed: components["schemas"]["Count"];
             output_hash: components["schemas"]["Sha256"];
+            /**
+             * Format: uuid
+             * @description The run that answered for this model and window before; null for the first one.
+             */
+            previous_run_id: string | null;
             /** Format: uuid */
             run_id: string;
+            /** @description The how-manieth run of this model and window in its edition this is. */
+            version: number;
             /**
              * Format: date-time
              * @description End of the window (exclusive).
@@ -2338,9 +2362,16 @@ export interface components {
              */
             window_start: string;
         };
+        AttributionRunChange: {
+            channel: components["schemas"]["CreditedChannel"];
+            /** @description Conversions likewise, in multiples of 0.000001. */
+            conversions: number;
+            /** @description Revenue by this run less that by the run before. */
+            revenue: components["schemas"]["Money"];
+        };
         /** @description Version of a setting of the tenant; it grows with each change. */
         AttributionSettingsVersion: number;
-        /** @description Where the channel's share of conversions lies with the given probability; null where the grade is D. */
+        /** @description Where the channel's share of the conversions that have a touchpoint lies with the given probability; null where the grade is D, and where there was too much to draw anew. */
         AttributionShareInterval: {
             /** @description Not below `low`. */
             high: number;
@@ -2411,9 +2442,9 @@ export interface components {
             order_date: components["schemas"]["Money"];
             /** @description Net revenue by refund date; below 0 where more was refunded than captured. */
             refund_date: components["schemas"]["Money"];
-            /** @description Refunds and disputes after the report's last day, on orders within it. */
+            /** @description Refunds and disputes outside the report's days, on orders within them. */
             refunds_after_window: components["schemas"]["Money"];
-            /** @description Refunds and disputes within the report, on orders before its first day. */
+            /** @description Refunds and disputes within the report's days, on orders outside them. */
             refunds_of_earlier_orders: components["schemas"]["Money"];
         };
         BrowserError: {
@@ -2512,7 +2543,7 @@ export interface components {
              */
             end_date: string;
             /** @description The model that gave each channel its revenue. */
-            model: components["schemas"]["AttributionModelName"];
+            model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
             /**
              * Format: date
@@ -2630,21 +2661,22 @@ export interface components {
         ChannelAttribution: {
             /**
              * Format: date-time
-             * @description The newest data cutoff of the runs; null without a run.
+             * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
              */
             as_of: string | null;
-            /**
-             * @description A refund counts on the day of its order.
-             * @constant
-             */
-            basis: "order_date";
-            /** @description The channels that earned a credit, the one with the highest revenue first. */
+            basis: components["schemas"]["RevenueBasis"];
+            /** @description How the two bases hang together; absent for channel-level models, which answer by order date alone. */
+            bridge?: components["schemas"]["BasisBridge"];
+            channel_rules_version: components["schemas"]["AttributionSettingsVersion"];
+            /** @description The channels that earned a credit or have spend, the one with the highest revenue first. */
             channels: components["schemas"]["ChannelCredit"][];
-            /** @description Orders with a capture, in this currency. */
+            /** @description Orders with a capture, in this currency or converted into it. */
             conversions: components["schemas"]["Count"];
-            /** @description Share of the net revenue that is credited to a known channel; null where the net revenue is 0. */
+            /** @description True where orders in other currencies were converted at stored rates. */
+            converted: boolean;
+            /** @description Share of the net revenue that has an eligible touchpoint; null where the net revenue is not above 0. */
             coverage: number | null;
-            /** @description Sum of the channels' revenue; equal to the net revenue. */
+            /** @description Sum of the channels' revenue; equal to the net revenue wherever the model has a run. */
             credited_revenue: components["schemas"]["Money"];
             currency: components["schemas"]["Currency"];
             /**
@@ -2652,26 +2684,35 @@ export interface components {
              * @description Last day of the window (inclusive).
              */
             end_date: string;
+            /**
+             * @description What `groups` are; empty for `channel`.
+             * @enum {string}
+             */
+            group_by: "channel" | "campaign" | "day";
+            /** @description The channels by campaign (the 1,000 with the highest revenue) or by day (in order of days); empty by channel, and for channel-level models. */
+            groups: components["schemas"]["ChannelGroup"][];
             model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
-            /** @description Captured less refunded, each order not below 0. */
+            /** @description Net revenue on the chosen basis; below 0 only by refund date. */
             net_revenue: components["schemas"]["Money"];
+            /** @description False where the figures cannot be followed down to single orders. */
+            order_level: boolean;
             /** @description Orders of the window in other currencies, in order of the currency's code. */
             other_currencies: components["schemas"]["OtherCurrency"][];
-            /** @description What was refunded beyond the captured amount of an order, summed; not part of the net revenue. */
+            /** @description What was refunded beyond the captured amount of the orders in the window; not taken off the net revenue on either basis. */
             over_refunded: components["schemas"]["Money"];
-            /** @description The runs behind the figures, one for each day that has one. */
+            parameters: components["schemas"]["AttributionModelParameters"];
+            rest: components["schemas"]["ChannelGroupRest"];
+            revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
+            /** @description The runs behind the figures, in order of their windows. */
             runs: components["schemas"]["AttributionRun"][];
             /**
              * Format: date
              * @description First day of the window (inclusive).
              */
             start_date: string;
-            /**
-             * @description The time zone of the days.
-             * @constant
-             */
-            time_zone: "UTC";
+            /** @description The time zone of the days (IANA name). */
+            time_zone: string;
         };
         /** @description Compares without regard to case. An absent field fulfils no condition. */
         ChannelCondition: {
@@ -2686,11 +2727,36 @@ export interface components {
         };
         ChannelCredit: {
             channel: components["schemas"]["CreditedChannel"];
-            /** @description Conversions credited, in multiples of 0.000001; those of all channels sum to the conversions of the window. */
-            conversions: number;
+            confidence: components["schemas"]["AttributionConfidence"];
+            conversions: components["schemas"]["CreditedConversions"];
+            cpa: components["schemas"]["CostPerAcquisition"];
             revenue: components["schemas"]["Money"];
-            /** @description This channel's part of the credited revenue; null where that is 0. */
-            share: number | null;
+            roas: components["schemas"]["ReturnOnSpend"];
+            share: components["schemas"]["RevenueShare"];
+            spend: components["schemas"]["ChannelSpend"];
+        };
+        /** @description What a channel earned by one campaign, or on one day. */
+        ChannelGroup: {
+            /** @description The campaign as its touchpoints name it; null where they name none, and by day. */
+            campaign: string | null;
+            channel: components["schemas"]["CreditedChannel"];
+            conversions: components["schemas"]["CreditedConversions"];
+            cpa: components["schemas"]["CostPerAcquisition"];
+            /**
+             * Format: date
+             * @description The day; null by campaign.
+             */
+            date: string | null;
+            revenue: components["schemas"]["Money"];
+            roas: components["schemas"]["ReturnOnSpend"];
+            share: components["schemas"]["RevenueShare"];
+            spend: components["schemas"]["ChannelSpend"];
+        };
+        /** @description The groups that are not listed, summed. */
+        ChannelGroupRest: {
+            conversions: components["schemas"]["CreditedConversions"];
+            groups: components["schemas"]["Count"];
+            revenue: components["schemas"]["Money"];
         };
         ChannelRule: {
             channel: components["schemas"]["Channel"];
@@ -2711,6 +2777,8 @@ export interface components {
         };
         /** @description Tried in order, before the built-in rules; the first that holds decides the channel. */
         ChannelRuleSequence: components["schemas"]["ChannelRule"][];
+        /** @description Spend in the window and this currency; null where none is known. */
+        ChannelSpend: components["schemas"]["MoneyOrNull"];
         /** @description Claimed orders; a platform may claim parts of one, in multiples of 0.000001. */
         ClaimedOrders: number;
         /** @description How the platform counts; null for a vendor, and before the first claim. */
@@ -2827,6 +2895,8 @@ export interface components {
             /** @description One result for each conversion, in request order. */
             results: components["schemas"]["ConversionResult"][];
         };
+        /** @description Spend for each credited conversion, rounded half up to the minor unit; null where spend is unknown or nothing is credited. */
+        CostPerAcquisition: components["schemas"]["MoneyOrNull"];
         /** @description A number of things. */
         Count: number;
         CreatedApiKey: {
@@ -2852,8 +2922,12 @@ export interface components {
          * @enum {string}
          */
         CreditedChannel: "direct" | "cross_network" | "paid_shopping" | "paid_search" | "paid_social" | "paid_video" | "display" | "paid_other" | "organic_shopping" | "organic_social" | "organic_video" | "organic_search" | "referral" | "email" | "affiliates" | "audio" | "sms" | "mobile_push" | "unassigned" | "(unattributed)";
+        /** @description Conversions credited, in multiples of 0.000001; those of all channels sum to the conversions of the window. */
+        CreditedConversions: number;
         /** @description ISO 4217 code in upper case. */
         Currency: string;
+        /** @description Weight of a touchpoint, relative to those of the others (`custom`). */
+        CustomWeight: number;
         DailyRevenue: {
             /**
              * Format: date-time
@@ -2865,7 +2939,7 @@ export interface components {
             captured: components["schemas"]["Money"];
             currency: components["schemas"]["Currency"];
             days: components["schemas"]["RevenueDay"][];
-            /** @description Disputes less those won; below 0 where more returned than was taken. */
+            /** @description Disputes that were not won. One that was won counts on neither day. */
             disputed: components["schemas"]["Money"];
             /**
              * Format: date
@@ -3165,7 +3239,7 @@ export interface components {
             /** @description Milliseconds that the answer took. */
             latency_ms: number;
             /** @description The attribution model. Absent for a discrepancy. */
-            model?: components["schemas"]["AttributionModelName"];
+            model?: components["schemas"]["AttributionModel"];
             /** @description Its version. Absent with it. */
             model_version?: components["schemas"]["ModelVersion"];
             narrative: components["schemas"]["LlmNarrative"];
@@ -3270,7 +3344,7 @@ export interface components {
             end_date: string;
             format: components["schemas"]["ExportFormat"];
             /** @description The attribution model; `last_touch` where it is absent, without effect on `ledger_entries`. */
-            model?: components["schemas"]["AttributionModelName"];
+            model?: components["schemas"]["AttributionModel"];
             /**
              * Format: date
              * @description First day (inclusive), in `time_zone`.
@@ -3302,7 +3376,7 @@ export interface components {
             /** Format: date-time */
             generated_at: string;
             /** @description The attribution model. Absent for `ledger_entries`. */
-            model?: components["schemas"]["AttributionModelName"];
+            model?: components["schemas"]["AttributionModel"];
             /** @description Its version. Absent with it. */
             model_version?: components["schemas"]["ModelVersion"];
             /** @description Rows, without the header line. */
@@ -3634,14 +3708,18 @@ export interface components {
         JobStatus: "queued" | "running" | "succeeded" | "failed";
         /** @description One movement of money. Entries are never changed or removed. */
         LedgerEntry: {
-            /** @description Above 0 for `capture` and `dispute_reversal`, below 0 for `refund` and `dispute`. */
+            /** @description Above 0 for `capture` and `dispute_reversal`, below 0 for `refund` and `dispute`; of either sign where it corrects another entry. */
             amount: components["schemas"]["Money"];
+            /** @description The `entry_id` of the entry whose amount this one changes; null where it stands for itself. */
+            corrects_entry_id: string | null;
             entry_id: components["schemas"]["LedgerEntryId"];
             /**
              * Format: uuid
              * @description The stored delivery that proves the entry; null where the tenant's own systems reported it.
              */
             event_id: string | null;
+            /** @description False where another vendor of the same order reports this money already. */
+            is_counted: boolean;
             kind: components["schemas"]["LedgerEntryKind"];
             /**
              * Format: date-time
@@ -3654,10 +3732,10 @@ export interface components {
              * @description When it was added to the ledger.
              */
             recorded_at: string;
-            /** @description The `entry_id` that this entry takes back, where the vendor names it; null otherwise. */
+            /** @description The `entry_id` of the dispute that was won, of a `dispute_reversal`; null otherwise. */
             reverses_entry_id: string | null;
             vendor: components["schemas"]["LedgerVendor"];
-            /** @description True when the delivery's signature was checked. */
+            /** @description True when a signed delivery reported it and its signature was checked. */
             verified: boolean;
         };
         /** @description The entry's key, unique within the tenant; it names vendor and kind and is made from the vendor's own id. */
@@ -4101,12 +4179,10 @@ export interface components {
         };
         OrderCredits: {
             captured: components["schemas"]["Money"];
+            channel_rules_version: components["schemas"]["AttributionSettingsVersion"];
             currency: components["schemas"]["Currency"];
-            /**
-             * @description How the order was joined to touchpoints; `none` where it carries no visitor token.
-             * @enum {string}
-             */
-            identity_tier: "visitor_id" | "none";
+            identity_tier: components["schemas"]["AttributionIdentityTierName"];
+            lookback_days: components["schemas"]["AttributionLookbackDays"];
             models: components["schemas"]["OrderModelCredits"][];
             /** @description Captured less refunded plus over_refunded, hence never negative. */
             net_revenue: components["schemas"]["Money"];
@@ -4115,8 +4191,11 @@ export interface components {
             ordered_at: string;
             /** @description The part of the refunds beyond the captured amount. */
             over_refunded: components["schemas"]["Money"];
-            /** @description All refunds of the order, the part beyond the captured amount included. */
+            /** @description All refunds of the order and disputes that were not won, the part beyond the captured amount included. */
             refunded: components["schemas"]["Money"];
+            revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
+            /** @description The touchpoints of the order and its visitor, the ones left out included, earliest first: at most the last 900 before the order and the first 100 after it. */
+            touchpoints: components["schemas"]["AttributionExplanationTouchpoint"][];
         };
         /** @description The division of the order by one model. */
         OrderModelCredits: {
@@ -4148,7 +4227,10 @@ export interface components {
             /** @description Parts of `total`. */
             details?: {
                 handling_fee?: components["schemas"]["PaypalDecimal"];
+                insurance?: components["schemas"]["PaypalDecimal"];
                 shipping?: components["schemas"]["PaypalDecimal"];
+                /** @description With either sign. */
+                shipping_discount?: components["schemas"]["PaypalDecimal"];
                 subtotal?: components["schemas"]["PaypalDecimal"];
                 tax?: components["schemas"]["PaypalDecimal"];
             } & {
@@ -4349,6 +4431,25 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description The amount of an order in version 2, and what it is made of. */
+        PaypalOrderAmount: {
+            /** @description Parts of `value`. */
+            breakdown?: {
+                discount?: components["schemas"]["PaypalMoney"];
+                handling?: components["schemas"]["PaypalMoney"];
+                insurance?: components["schemas"]["PaypalMoney"];
+                item_total?: components["schemas"]["PaypalMoney"];
+                shipping?: components["schemas"]["PaypalMoney"];
+                shipping_discount?: components["schemas"]["PaypalMoney"];
+                tax_total?: components["schemas"]["PaypalMoney"];
+            } & {
+                [key: string]: unknown;
+            };
+            currency_code: components["schemas"]["PaypalCurrency"];
+            value: components["schemas"]["PaypalDecimal"];
+        } & {
+            [key: string]: unknown;
+        };
         /** @description An order in version 2. */
         PaypalOrderV2: {
             create_time?: components["schemas"]["PaypalTime"];
@@ -4356,7 +4457,7 @@ export interface components {
             intent?: string;
             links?: components["schemas"]["PaypalLinks"];
             purchase_units: ({
-                amount: components["schemas"]["PaypalMoney"];
+                amount: components["schemas"]["PaypalOrderAmount"];
                 /** @description Free text of the merchant; may carry the visitor token. */
                 custom_id?: string;
                 /** @description The merchant's number of the order or invoice. */
@@ -5036,6 +5137,8 @@ export interface components {
         };
         /** @description After how many days events of visitors, dead events and error reports are removed. The ledger and the audit log stay. */
         RetentionDays: number;
+        /** @description Revenue for each unit of spend, to four decimals; null where spend is unknown or 0. */
+        ReturnOnSpend: number | null;
         /**
          * @description The day on which a refund or dispute counts: that of its order (`order_date`, restates the past), or its own (`refund_date`, as cash moved). What was captured counts on the day of the order in both.
          * @enum {string}
@@ -5091,6 +5194,8 @@ export interface components {
             /** @description Whether discounts lower the revenue. */
             subtracts_discounts: boolean;
         };
+        /** @description This part of the credited revenue; null where that is not above 0 or a channel's revenue is below 0. */
+        RevenueShare: number | null;
         RevenueSource: {
             /** @description Ledger entries (captures and refunds) of this vendor in the interval. */
             entries: components["schemas"]["Count"];
@@ -5328,6 +5433,20 @@ export interface components {
             referring_site?: string | null;
             /** @description The refunds so far; each also comes as `refunds/create`. */
             refunds?: components["schemas"]["ShopifyRefund"][];
+            shipping_lines?: ({
+                /** @description After discounts on the line. */
+                discounted_price?: components["schemas"]["ShopifyDecimal"];
+                id?: components["schemas"]["ShopifyId"];
+                price?: components["schemas"]["ShopifyDecimal"];
+                tax_lines?: ({
+                    /** @description The tax. */
+                    price?: components["schemas"]["ShopifyDecimal"];
+                } & {
+                    [key: string]: unknown;
+                })[];
+            } & {
+                [key: string]: unknown;
+            })[];
             source_identifier?: string | null;
             /** @description Such as web and pos, or the id of an app. */
             source_name?: string | null;
@@ -5700,6 +5819,15 @@ export interface components {
             payment_intent?: components["schemas"]["StripeReference"];
             /** @description One of paid, unpaid and no_payment_required. */
             payment_status: string;
+            /** @description Null where nothing is shipped. */
+            shipping_cost?: ({
+                amount_subtotal?: components["schemas"]["StripeAmount"];
+                amount_tax?: components["schemas"]["StripeAmount"];
+                /** @description With the tax. */
+                amount_total?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            }) | null;
             status?: string | null;
             subscription?: components["schemas"]["StripeReference"];
             /** @description Parts of `amount_total`. */
@@ -5853,6 +5981,15 @@ export interface components {
             } & {
                 [key: string]: unknown;
             }) | null;
+            /** @description Null where nothing is shipped. */
+            shipping_cost?: ({
+                amount_subtotal?: components["schemas"]["StripeAmount"];
+                amount_tax?: components["schemas"]["StripeAmount"];
+                /** @description With the tax. */
+                amount_total?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            }) | null;
             status?: string | null;
             status_transitions?: {
                 /** @description When it was settled; Unix seconds. */
@@ -5863,6 +6000,24 @@ export interface components {
             subscription?: components["schemas"]["StripeReference"];
             subtotal?: components["schemas"]["StripeSignedAmount"];
             total?: components["schemas"]["StripeSignedAmount"];
+            /** @description Discounts on the whole. */
+            total_discount_amounts?: ({
+                amount?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            })[] | null;
+            /** @description Taxes, until API version 2025-03-31. */
+            total_tax_amounts?: ({
+                amount?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            })[] | null;
+            /** @description Taxes, since API version 2025-03-31. */
+            total_taxes?: ({
+                amount?: components["schemas"]["StripeAmount"];
+            } & {
+                [key: string]: unknown;
+            })[] | null;
         } & {
             [key: string]: unknown;
         };
@@ -5950,6 +6105,27 @@ export interface components {
         StripePaymentIntent: {
             /** @description What was asked for. */
             amount: components["schemas"]["StripeAmount"];
+            /** @description Parts of `amount`, as far as the merchant gives them. */
+            amount_details?: ({
+                discount_amount?: number | null;
+                shipping?: ({
+                    amount?: number | null;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                tax?: ({
+                    total_tax_amount?: number | null;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+                tip?: ({
+                    amount?: number | null;
+                } & {
+                    [key: string]: unknown;
+                }) | null;
+            } & {
+                [key: string]: unknown;
+            }) | null;
             /** @description What was taken. */
             amount_received: components["schemas"]["StripeAmount"];
             created: components["schemas"]["StripeTime"];
@@ -6769,11 +6945,6 @@ export interface components {
          */
         DoNotTrack: string;
         /**
-         * @description Last day of the window (inclusive, UTC). Without it the window ends today.
-         * @example 2026-11-20
-         */
-        EndDate: string;
-        /**
          * @description The id of the endpoint, from `createWebhookEndpoint` or `listWebhookEndpoints`.
          * @example 01a1f2d1-d400-74b3-bd6f-0fb315356c32
          */
@@ -6800,7 +6971,7 @@ export interface components {
          * @description The attribution model.
          * @example last_touch
          */
-        ExportModel: components["schemas"]["AttributionModelName"];
+        ExportModel: components["schemas"]["AttributionModel"];
         /**
          * @description The id of the job, from `listFailedJobs`.
          * @example 6a4d8c02-9e71-4f35-b8a6-0c1d2e3f4a5b
@@ -6952,11 +7123,6 @@ export interface components {
          */
         ShopifyWebhookId: string;
         /**
-         * @description First day of the window (inclusive, UTC). Without it the window starts 29 days before `end_date`. `start_date` must not be after `end_date`, and the window must not be longer than 366 days.
-         * @example 2026-11-19
-         */
-        StartDate: string;
-        /**
          * @description For looking the delivery up in the shop. Two deliveries of one second share it, so it does not tell a repeat; webhook, topic, order, time of change and body do.
          * @example 9a8b7c6d5e4f30211203f4e5d6c7b8a9
          */
@@ -7083,25 +7249,45 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only orders in this currency are divided. Without it, the tenant's reporting currency.
+                 * @description The day on which a refund or dispute counts.
+                 * @example order_date
+                 */
+                basis?: components["parameters"]["ReportBasis"];
+                /**
+                 * @description True to count all orders, converted into the tenant's reporting currency at the stored rate of the order's day. `currency` must then be absent or that currency. Orders without a rate are listed apart.
+                 * @example false
+                 */
+                convert?: boolean;
+                /**
+                 * @description Only amounts in this currency are reported. Without it, the tenant's reporting currency.
                  * @example USD
                  */
-                currency?: components["schemas"]["Currency"];
+                currency?: components["parameters"]["ReportCurrency"];
                 /**
-                 * @description Last day of the window (inclusive, UTC). Without it the window ends today.
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
                  * @example 2026-11-20
                  */
-                end_date?: components["parameters"]["EndDate"];
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description What the channels are divided by in `groups`. Campaigns and days are those of order-level models only.
+                 * @example campaign
+                 */
+                group_by?: "channel" | "campaign" | "day";
                 /**
                  * @description The attribution model.
                  * @example last_touch
                  */
                 model?: components["schemas"]["AttributionModel"];
                 /**
-                 * @description First day of the window (inclusive, UTC). Without it the window starts 29 days before `end_date`. `start_date` must not be after `end_date`, and the window must not be longer than 366 days.
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
                  * @example 2026-11-19
                  */
-                start_date?: components["parameters"]["StartDate"];
+                start_date?: components["parameters"]["ReportStartDate"];
+                /**
+                 * @description Time zone of the report's days (IANA name). Without it, the tenant's time zone.
+                 * @example America/New_York
+                 */
+                time_zone?: components["parameters"]["ReportTimeZone"];
             };
             header?: {
                 /**
@@ -7156,7 +7342,7 @@ export interface operations {
                  * @description The model that is explained; a discrepancy has none.
                  * @example linear
                  */
-                model?: components["schemas"]["AttributionModelName"];
+                model?: components["schemas"]["AttributionModel"];
                 /**
                  * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
                  * @example 2026-11-19
@@ -7272,7 +7458,7 @@ export interface operations {
                  * @description The model that the others are set against.
                  * @example last_touch
                  */
-                baseline?: components["schemas"]["AttributionModelName"];
+                baseline?: components["schemas"]["AttributionModel"];
                 /**
                  * @description The day on which a refund or dispute counts.
                  * @example order_date
@@ -7332,7 +7518,13 @@ export interface operations {
     };
     getOrderCredits: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only the credits of this model. Without it, those of all order-level models.
+                 * @example linear
+                 */
+                model?: components["schemas"]["AttributionModel"];
+            };
             header?: {
                 /**
                  * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
@@ -7366,7 +7558,16 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
-            422: components["responses"]["ValidationFailed"];
+            /** @description The path, query or headers break the contract; `errors` lists where and why, at most 100 faults. Or the model has no answer about a single order. */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -10955,7 +11156,7 @@ export interface operations {
                  * @description The attribution model of the figures. A discrepancy and a recommendation have none of their own choice.
                  * @example last_touch
                  */
-                model?: components["schemas"]["AttributionModelName"];
+                model?: components["schemas"]["AttributionModel"];
                 /**
                  * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
                  * @example 2026-11-19
@@ -11119,7 +11320,7 @@ export interface operations {
                  */
                 occurred_since?: string;
                 /**
-                 * @description Only entries of this order, by its key.
+                 * @description Only entries of this order, by any of its keys.
                  * @example shopify:5678901234567
                  */
                 order_id?: components["schemas"]["LedgerOrderId"];

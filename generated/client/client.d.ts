@@ -375,11 +375,12 @@ export interface Client {
   /**
    * Revenue and conversions by channel
    *
-   * Divides the net revenue of the orders placed in the window over marketing channels, by one model. Days are UTC, both
-   * ends inclusive, at most 366 of them; without dates the window is the last 30 days including today. A refund counts
-   * on the day of its order. Amounts are in minor units of `currency`; the credits of all channels, `(unattributed)`
-   * included, sum exactly to the net revenue. Orders in other currencies are listed apart and not converted. For every
-   * role.
+   * Divides net revenue over marketing channels, by one model. Amounts are in minor units of `currency`; the credits of
+   * all channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis, and `groups` with their
+   * `rest` sum to the channels. Orders in other currencies are listed apart, unless `convert` is true. Return on spend
+   * and cost per acquisition are given where spend in this currency is known; spend counts on the day that it was
+   * reported for. A channel-level model answers for a window that it has been run over; without a run there are no
+   * channels. For every role.
    *
    * `GET /api/attribution/channels` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
@@ -389,8 +390,9 @@ export interface Client {
    * Revenue day by day
    *
    * Sums the ledger for each day of the window, days without an entry included, in the report's time zone. The days sum
-   * exactly to the totals, and `bridge` leads from one basis to the other. Amounts are in minor units of `currency`;
-   * other currencies are listed apart and not converted. For every role.
+   * exactly to the totals, and `bridge` leads from one basis to the other. What counts of an order follows from the
+   * tenant's revenue definition. Amounts are in minor units of `currency`; other currencies are listed apart and not
+   * converted. For every role.
    *
    * `GET /api/v1/revenue/daily` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
@@ -515,9 +517,10 @@ export interface Client {
   /**
    * Why an order's revenue went where it went
    *
-   * Shows for each model how one order's net revenue is divided over its touchpoints. Amounts are in minor units of the
-   * order's currency; the credits of a model sum exactly to the net revenue, and their weights and conversions to 1. For
-   * every role.
+   * Shows for each model how one order's net revenue is divided over its touchpoints, and which touchpoints of the
+   * visitor were left out and why. Amounts are in minor units of the order's currency; the credits of a model sum
+   * exactly to the net revenue, and their weights and conversions to 1. An order is found some seconds after its first
+   * capture, once it has been attributed. A channel-level model is refused with `model_not_order_level`. For every role.
    *
    * `GET /api/attribution/orders/{order_id}/credits` answers 200, 401, 404, 406, 422, 429, 503. Needs `bearerAuth`. Safe
    * to repeat.
@@ -602,7 +605,8 @@ export interface Client {
    *
    * Sums the ledger from `since` until now, by the time at which the vendor captured or refunded the money. Amounts are
    * in minor units of the tenant's reporting currency; other currencies are listed apart and not converted. Send the
-   * `ETag` back in `If-None-Match` to be answered 304 while nothing changed. For every role.
+   * `ETag` back in `If-None-Match` to be answered 304 while nothing changed. While new figures take long or cannot be
+   * summed, the ones before are given for up to a minute under their own tag; `data_as_of` tells. For every role.
    *
    * `GET /api/v1/revenue/realtime` answers 200, 304, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
@@ -807,7 +811,8 @@ export interface Client {
    *
    * Lists the ledger, which is only ever added to: a correction is an entry of its own. Each entry names the signed
    * delivery that proves it. Amounts are in minor units of the entry's currency, what left the tenant below 0. With
-   * `sort=recorded` and `recorded_since` the list serves as a feed of what is new. For every role.
+   * `sort=recorded` and `recorded_since` the list serves as a feed of what is new; several processes record at once, so
+   * ask from a minute before the newest that you hold, and know entries by `entry_id`. For every role.
    *
    * `GET /api/v1/revenue/ledger` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */

@@ -271,7 +271,7 @@ export interface FixtureNames {
     503: { 'application/problem+json': 'service_unavailable' }
   }
   getChannelAttribution: {
-    200: { 'application/json': 'two_days' | 'no_orders' }
+    200: { 'application/json': 'two_days' | 'by_campaign' | 'no_orders' }
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
@@ -370,7 +370,7 @@ export interface FixtureNames {
     401: { 'application/problem+json': 'unauthorized' }
     404: { 'application/problem+json': 'not_found' }
     406: { 'application/problem+json': 'not_acceptable' }
-    422: { 'application/problem+json': 'invalid_header' }
+    422: { 'application/problem+json': 'unknown_model' | 'model_not_order_level' }
     429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }

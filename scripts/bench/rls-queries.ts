@@ -1,5 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import * as attribution from '../../src/attribution/queries.ts'
+import { readOrders } from '../../src/attribution/engine/orders/queries.ts'
+import { sumCredits } from '../../src/attribution/reports/channels/queries.ts'
+import { findOrder, listOrderCredits } from '../../src/attribution/reports/orders/queries.ts'
+import { listRunsBehind } from '../../src/attribution/reports/runs/queries.ts'
 import type { NewDelivery } from '../../src/context.ts'
 import type { RuntimeRole } from '../../src/db/bootstrap.ts'
 import type { Tx } from '../../src/db/tenant.ts'
@@ -20,18 +23,19 @@ export interface HotQuery {
 }
 
 const toDay = (daysAgo: number) => new Date(NOW.getTime() - daysAgo * DAY_MS).toISOString().slice(0, 10)
+const LAST_WEEK = { startsAt: `${toDay(7)} 00:00+00`, endsAt: `${toDay(0)} 00:00+00` }
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 
 /** What is sent most: the two ways in, the read of each screen, and what an order costs the worker. */
 export function hotQueries(size = SIZE): HotQuery[] {
   const orderOf = (turn: number) => 1 + ((turn * 37) % size.orders)
-  const dayOf = (order: number) => toDay((order * size.days) / size.orders)
   return [
     { name: 'tenants.getTenant', role: 'app_user', run: (tx, tenantId) => tenants.getTenant(tx, tenantId) },
     {
       name: 'revenue.getWatermark',
       role: 'app_user',
-      run: (tx, tenantId) => revenue.getWatermark(tx, tenantId, new Date(NOW.getTime() - DAY_MS)),
+      run: (tx, tenantId) =>
+        revenue.getWatermark(tx, tenantId, { since: new Date(NOW.getTime() - DAY_MS), now: NOW, seal: undefined }),
     },
     {
       name: 'revenue.sumRevenue',
@@ -39,33 +43,40 @@ export function hotQueries(size = SIZE): HotQuery[] {
       run: (tx, tenantId) => revenue.sumRevenue(tx, tenantId, new Date(NOW.getTime() - DAY_MS)),
     },
     {
-      name: 'attribution.listPublishedRuns',
-      role: 'app_user',
-      run: (tx, tenantId) => attribution.listPublishedRuns(tx, tenantId, { from: toDay(7), to: toDay(1), model: null }),
-    },
-    {
-      name: 'attribution.sumByChannel',
+      name: 'attribution.listRunsBehind',
       role: 'app_user',
       run: (tx, tenantId) =>
-        attribution.sumByChannel(tx, tenantId, { from: toDay(7), to: toDay(1), model: 'linear', currency: 'USD' }),
+        listRunsBehind(tx, tenantId, { ...LAST_WEEK, editionId: tenantId, models: ['linear'], isByRefund: false }),
+    },
+    {
+      name: 'attribution.sumCredits',
+      role: 'app_user',
+      run: (tx, tenantId) => {
+        const span = { ...LAST_WEEK, editionId: tenantId, timeZone: 'UTC', basis: 'order_date' } as const
+        return sumCredits(tx, tenantId, span, { places: [2], dimension: 'channel', convertsTo: null })
+      },
     },
     {
       name: 'attribution.findOrder',
       role: 'app_user',
-      run: (tx, tenantId, turn) => attribution.findOrder(tx, tenantId, `shopify:${orderOf(turn)}`),
+      run: (tx, tenantId, turn) =>
+        findOrder(tx, tenantId, { editionId: tenantId, orderKey: `shopify:${orderOf(turn)}` }),
     },
     {
       name: 'attribution.listOrderCredits',
       role: 'app_user',
       run: (tx, tenantId, turn) => {
-        const order = orderOf(turn)
-        return attribution.listOrderCredits(tx, tenantId, `shopify:${order}`, dayOf(order), 'USD')
+        const order = { editionId: tenantId, orderKey: `shopify:${orderOf(turn)}`, revision: 1 }
+        return listOrderCredits(tx, tenantId, order, { currency: 'USD', models: 3 })
       },
     },
     {
-      name: 'attribution.readInputs',
+      name: 'attribution.readOrders',
       role: 'app_worker',
-      run: (tx, tenantId, turn) => attribution.readInputs(tx, tenantId, toDay(1 + (turn % 20))),
+      run: (tx, tenantId, turn) => {
+        const orderKeys = Array.from({ length: 200 }, (_, index) => `shopify:${orderOf(turn + index)}`)
+        return readOrders(tx, tenantId, orderKeys, 30)
+      },
     },
     {
       name: 'webhooks.ingestEvent',

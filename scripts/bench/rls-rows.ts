@@ -45,22 +45,33 @@ const STATEMENTS = [
    select a.tenant_id, 'server', 'touch-' || n || '-' || t, ${IDENTITY}, o.at - make_interval(hours => t),
           (array['email', 'paid_search', 'social'])[1 + t % 3], sha256(o.event_id::text::bytea), o.at
    from ${ORDERS} cross join generate_series(1, a.touches) as t`,
-  `insert into attribution_runs (tenant_id, run_id, model, model_version, window_start, window_end, data_cutoff, input_hash, output_hash, orders)
-   select a.tenant_id, md5(a.tenant_id || m || d)::uuid, m, '1.0.0', s.at, s.at + interval '1 day', a.now, repeat('0', 64), repeat('0', 64),
-          a.orders / a.days
+  // The edition has the id of its tenant.
+  `insert into attribution_editions (tenant_id, edition_id, number, config, config_sha256, models, status, publications, published_at)
+   select a.tenant_id, a.tenant_id, 1, '{"models": [], "lookbackDays": 30}', sha256('config'), array['first_touch', 'last_touch', 'linear'],
+          'published', 1, a.now
+   from ${ARGUMENTS}`,
+  `insert into attribution_day_runs (tenant_id, run_id, edition_id, publication, model, model_version, window_start, window_end, data_cutoff,
+                                 input_hash, output_hash, orders, cause)
+   select a.tenant_id, md5(a.tenant_id || m || d)::uuid, a.tenant_id, 1, m, '1.0.0', s.at, s.at + interval '1 day', a.now, repeat('0', 64),
+          repeat('0', 64), a.orders / a.days, 'edition'
    from ${ARGUMENTS} cross join unnest(array['first_touch', 'last_touch', 'linear']) as m cross join generate_series(1, a.days) as d
    cross join lateral (select date_trunc('day', a.now, 'UTC') - make_interval(days => d) as at) as s`,
-  `insert into attribution_run_totals (tenant_id, run_id, currency, orders, attributed_orders, captured_minor, refunded_minor,
+  `insert into attribution_day_run_totals (tenant_id, run_id, currency, orders, attributed_orders, captured_minor, refunded_minor,
                                        over_refunded_minor, net_minor, attributed_minor)
    select r.tenant_id, r.run_id, 'USD', r.orders, r.orders, 100000, 0, 0, 100000, 100000
-   from attribution_runs as r join ${ARGUMENTS} on a.tenant_id = r.tenant_id`,
-  `insert into published_runs (tenant_id, model, window_start, run_id)
-   select r.tenant_id, r.model, r.window_start, r.run_id from attribution_runs as r join ${ARGUMENTS} on a.tenant_id = r.tenant_id`,
-  `insert into attribution_credits (tenant_id, run_id, order_key, entry_key, position, channel, touch_external_id, touched_at, ordered_at,
-                                    currency, revenue_minor, conversion_micro)
-   select r.tenant_id, r.run_id, f.order_key, f.order_key, p, (array['email', 'paid_search', 'social'])[1 + p % 3], 'touch', f.ordered_at,
-          f.ordered_at, 'USD', 500, 333333
-   from attribution_runs as r join ${ARGUMENTS} on a.tenant_id = r.tenant_id
-   join order_facts as f on f.tenant_id = r.tenant_id and f.ordered_at >= r.window_start and f.ordered_at < r.window_end
+   from attribution_day_runs as r join ${ARGUMENTS} on a.tenant_id = r.tenant_id`,
+  `insert into published_day_runs (tenant_id, edition_id, model, window_start, run_id)
+   select r.tenant_id, r.edition_id, r.model, r.window_start, r.run_id from attribution_day_runs as r join ${ARGUMENTS} on a.tenant_id = r.tenant_id`,
+  `insert into attribution_orders (tenant_id, edition_id, order_key, revision, ordered_at, identity_tier, touches, currencies, captured_minor,
+                                   refunded_minor, over_refunded_minor, input_sha256, output_sha256)
+   select f.tenant_id, f.tenant_id, f.order_key, 1, f.ordered_at, 'visitor_id', 3, array['USD'], array[1500], array[0], array[0],
+          sha256('x'), sha256('x')
+   from order_facts as f join ${ARGUMENTS} on a.tenant_id = f.tenant_id`,
+  `insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
+                                    channel, touch_origin, touch_external_id, touched_at, revenue_minor, conversion_micro)
+   select f.tenant_id, f.tenant_id, f.order_key, 1, f.order_key, p, 'capture', 'USD', f.ordered_at, f.ordered_at,
+          (array['email', 'paid_search', 'social'])[1 + p % 3], 'server', 'touch', f.ordered_at, array[500, 500, 500],
+          array[333333, 333333, 333333]
+   from order_facts as f join ${ARGUMENTS} on a.tenant_id = f.tenant_id
    cross join generate_series(0, 2) as p`,
 ]

@@ -19,6 +19,8 @@ const ORDERS = `${TENANTS} cross join lateral generate_series(1, a.orders) as n
                              (array['USD', 'USD', 'USD', 'EUR'])[1 + n % 4] as currency,
                              (array['shopify', 'stripe'])[1 + n % 2] as vendor) as o`
 
+const MODELS = `array['first_touch', 'last_touch', 'linear']`
+
 const STATEMENTS = [
   `insert into tenants (tenant_id, slug, name, reporting_currency, time_zone)
    select t.tenant_id, 'bench-' || t.s, 'Benchmark', 'USD', 'UTC' from ${TENANTS}`,
@@ -35,26 +37,33 @@ const STATEMENTS = [
   `insert into ledger_entries (tenant_id, entry_key, order_key, kind, amount_minor, currency, vendor, event_id, occurred_at, recorded_at)
    select t.tenant_id, 'refund-' || n, o.vendor || ':' || n, 'refund', -500, o.currency, o.vendor, o.event_id, o.at + interval '3 hours', o.at
    from ${ORDERS} where n % a.refunded = 0`,
-  `insert into attribution_runs (tenant_id, run_id, model, model_version, window_start, window_end, data_cutoff, input_hash, output_hash, orders)
-   select t.tenant_id, md5(t.tenant_id || m || d)::uuid, m, '1.0.0', s.at, s.at + interval '1 day', a.now, repeat('0', 64), repeat('0', 64),
-          a.orders / a.days
-   from ${TENANTS} cross join unnest(array['first_touch', 'last_touch', 'linear']) as m cross join generate_series(0, a.days) as d
+  `insert into attribution_editions (tenant_id, edition_id, number, config, config_sha256, models, status, published_at)
+   select t.tenant_id, t.tenant_id, 1, '{}', sha256('x'), ${MODELS}, 'published', a.now from ${TENANTS}`,
+  `insert into attribution_day_runs (tenant_id, run_id, edition_id, publication, model, model_version, window_start, window_end, data_cutoff,
+                                 input_hash, output_hash, orders, cause)
+   select t.tenant_id, md5(t.tenant_id || m || d)::uuid, t.tenant_id, 1, m, '1.0.0', s.at, s.at + interval '1 day', a.now, repeat('0', 64),
+          repeat('0', 64), a.orders / a.days, 'edition'
+   from ${TENANTS} cross join unnest(${MODELS}) as m cross join generate_series(0, a.days) as d
    cross join lateral (select date_trunc('day', a.now, 'UTC') - make_interval(days => d) as at) as s`,
-  `insert into attribution_run_totals (tenant_id, run_id, currency, orders, attributed_orders, captured_minor, refunded_minor,
+  `insert into attribution_day_run_totals (tenant_id, run_id, currency, orders, attributed_orders, captured_minor, refunded_minor,
                                        over_refunded_minor, net_minor, attributed_minor)
    select r.tenant_id, r.run_id, c, r.orders / 2, r.orders / 2, 100000, 0, 0, 100000, 100000
-   from attribution_runs as r cross join unnest(array['USD', 'EUR']) as c where $1::integer + $2::integer + $3::integer + $5::integer > 0 and $4::timestamptz is not null`,
-  `insert into published_runs (tenant_id, model, window_start, run_id)
-   select r.tenant_id, r.model, r.window_start, r.run_id
-   from attribution_runs as r where $1::integer + $2::integer + $3::integer + $5::integer > 0 and $4::timestamptz is not null`,
-  // Two touches share each order where the model shares.
-  `insert into attribution_credits (tenant_id, run_id, order_key, entry_key, position, channel, touch_external_id, touched_at, ordered_at,
-                                    currency, revenue_minor, conversion_micro)
-   select t.tenant_id, md5(t.tenant_id || m || (a.now::date - (o.at at time zone 'UTC')::date))::uuid, o.vendor || ':' || n, 'capture-' || n, p,
-          (array['email', 'paid_search', 'paid_social', 'organic_search', 'direct', 'affiliate'])[1 + (n + p) % 6], 'touch', o.at, o.at, o.currency,
-          (1000 + n % 5000) / (case m when 'linear' then 2 else 1 end), 1000000 / (case m when 'linear' then 2 else 1 end)
-   from ${ORDERS} cross join unnest(array['first_touch', 'last_touch', 'linear']) as m
-   cross join lateral generate_series(0, case m when 'linear' then 1 else 0 end) as p`,
+   from attribution_day_runs as r cross join unnest(array['USD', 'EUR']) as c where $1::integer + $2::integer + $3::integer + $5::integer > 0 and $4::timestamptz is not null`,
+  `insert into published_day_runs (tenant_id, edition_id, model, window_start, run_id)
+   select r.tenant_id, r.edition_id, r.model, r.window_start, r.run_id
+   from attribution_day_runs as r where $1::integer + $2::integer + $3::integer + $5::integer > 0 and $4::timestamptz is not null`,
+  `insert into attribution_orders (tenant_id, edition_id, order_key, revision, ordered_at, identity_tier, touches, currencies, captured_minor,
+                                   refunded_minor, over_refunded_minor, input_sha256, output_sha256)
+   select t.tenant_id, t.tenant_id, o.vendor || ':' || n, 1, o.at, 'visitor_id', 2, array[o.currency], array[1000 + n % 5000], array[0],
+          array[0], sha256('x'), sha256('x')
+   from ${ORDERS}`,
+  // Two touches share each order, evenly where the model is linear.
+  `insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
+                                    channel, touch_origin, touch_external_id, touched_at, revenue_minor, conversion_micro)
+   select t.tenant_id, t.tenant_id, o.vendor || ':' || n, 1, 'capture-' || n, p, 'capture', o.currency, o.at, o.at,
+          (array['email', 'paid_search', 'paid_social', 'organic_search', 'direct', 'affiliate'])[1 + (n + p) % 6], 'server', 'touch', o.at,
+          array[(1 - p) * (1000 + n % 5000), p * (1000 + n % 5000), (1000 + n % 5000) / 2], array[(1 - p) * 1000000, p * 1000000, 500000]
+   from ${ORDERS} cross join generate_series(0, 1) as p`,
 ]
 
 /** Without triggers and foreign keys: these rows are known to be good, and many. */
@@ -77,7 +86,7 @@ export async function noteEverything(client: pg.Client): Promise<void> {
   await client.query(`
     insert into view_changes (tenant_id, view, bucket)
     select distinct p.tenant_id, v.view, to_char(p.window_start at time zone 'UTC', 'YYYY-MM-DD')
-    from published_runs as p cross join (values ('allocation_summary'), ('channel_performance')) as v (view)`)
+    from published_day_runs as p cross join (values ('allocation_summary'), ('channel_performance')) as v (view)`)
   await client.query('vacuum analyze view_changes')
 }
 
@@ -94,6 +103,13 @@ export function newEntry(n: number, isSpread: boolean): { tenantId: string; at: 
   }
 }
 
+const CREDITS = `attribution_editions as e
+            join attribution_orders as o using (tenant_id, edition_id)
+            join attribution_order_credits as c using (tenant_id, edition_id, order_key, revision)
+            cross join lateral unnest(e.models, c.revenue_minor, c.conversion_micro) as m (model, revenue, conversion)`
+const CREDITED = `select e.tenant_id, e.edition_id, date_trunc('day', o.ordered_at, 'UTC') as at, m.model, c.currency, sum(m.revenue) as sum
+              from ${CREDITS} group by 1, 2, 3, 4, 5`
+
 /** The same figures as materialized views, read as whoever sees every tenant. */
 export const MATVIEWS: Partial<Record<View, { key: string; columns: string; query: string }>> = {
   allocation_summary: {
@@ -101,18 +117,20 @@ export const MATVIEWS: Partial<Record<View, { key: string; columns: string; quer
     columns: 'tenant_id, day, model, currency, run_id, orders, revenue_minor, allocated_minor',
     query: `select p.tenant_id, (p.window_start at time zone 'UTC')::date as day, p.model, t.currency, p.run_id, t.orders,
                    t.net_minor as revenue_minor, coalesce(c.sum, 0)::bigint as allocated_minor
-            from published_runs as p
-            join attribution_run_totals as t using (tenant_id, run_id)
-            left join (select tenant_id, run_id, currency, sum(revenue_minor) as sum from attribution_credits group by 1, 2, 3) as c
-              on c.tenant_id = p.tenant_id and c.run_id = p.run_id and c.currency = t.currency`,
+            from published_day_runs as p
+            join attribution_day_run_totals as t using (tenant_id, run_id)
+            left join (${CREDITED}) as c
+              on c.tenant_id = p.tenant_id and c.edition_id = p.edition_id and c.at = p.window_start and c.model = p.model
+             and c.currency = t.currency`,
   },
   channel_performance: {
     key: 'tenant_id, day, model, channel, currency',
     columns: 'tenant_id, day, model, channel, currency, orders, conversion_micro, revenue_minor',
-    query: `select p.tenant_id, (p.window_start at time zone 'UTC')::date as day, p.model, c.channel, c.currency,
-                   count(distinct c.order_key)::integer as orders, sum(c.conversion_micro)::bigint as conversion_micro,
-                   sum(c.revenue_minor)::bigint as revenue_minor
-            from published_runs as p join attribution_credits as c using (tenant_id, run_id)
+    query: `select e.tenant_id, (o.ordered_at at time zone 'UTC')::date as day, m.model, c.channel, c.currency,
+                   count(distinct c.order_key)::integer as orders, sum(m.conversion)::bigint as conversion_micro,
+                   sum(m.revenue)::bigint as revenue_minor
+            from ${CREDITS}
+            where m.revenue <> 0 or m.conversion <> 0
             group by 1, 2, 3, 4, 5`,
   },
   daily_revenue: {

@@ -152,7 +152,7 @@ async function addEntries(admin: pg.Client, isSpread: boolean): Promise<RollupRe
   await admin.query("delete from ledger_entries where entry_key like 'without-%'")
   await admin.query('set session_replication_role = default')
   await admin.query(
-    `update published_runs as p set published_at = now()
+    `update published_day_runs as p set published_at = now()
      from (select distinct tenant_id, date_trunc('day', occurred_at, 'UTC') as at from ledger_entries
            where entry_key like $1) as d
      where p.tenant_id = d.tenant_id and p.window_start = d.at`,

@@ -8,9 +8,11 @@ from (
   union all select 'webhook_events', md5(t::text) from webhook_events as t
   union all select 'touchpoints', md5(t::text) from touchpoints as t
   union all select 'order_facts', md5(t::text) from order_facts as t
+  union all select 'order_parts', md5(t::text) from order_parts as t
   union all select 'ledger_entries', md5(t::text) from ledger_entries as t
-  union all select 'published_runs', md5(t::text) from published_runs as t
-  union all select 'attribution_credits', md5(t::text) from attribution_credits as t
+  union all select 'published_day_runs', md5(t::text) from published_day_runs as t
+  union all select 'attribution_orders', md5(t::text) from attribution_orders as t
+  union all select 'attribution_order_credits', md5(t::text) from attribution_order_credits as t
   union all select 'audit_log', md5(t::text) from audit_log as t
 ) as row
 group by name

@@ -58,12 +58,13 @@ export function compileMaps(folder: string): CompiledMaps {
 }
 
 function compileMap({ vendor, event_name, ordering, test_mode, ignored, events }: FieldMap): VendorMap {
-  const compiled = Object.entries(events).map(([name, { expect, version, gives }]): [string, SourceEvent] => [
+  const compiled = Object.entries(events).map(([name, { expect, version, gives, parts }]): [string, SourceEvent] => [
     name,
     {
       ...(expect !== undefined && { expect }),
       ...(version !== undefined && { version }),
       gives: gives.map(({ role: _role, ...gift }): Gift => gift),
+      ...(parts !== undefined && { parts }),
     },
   ])
   return {
@@ -99,6 +100,10 @@ const TAKEN_BY: Record<string, Keeping> = {
   stripe_minor: 'amount',
   decimal_major: 'amount',
   abs_decimal_major: 'amount',
+  decimal_sum: 'amount',
+  decimal_rest: 'amount',
+  stripe_sum: 'amount',
+  stripe_rest: 'amount',
   received: 'amount',
   upper: 'currency',
   currency_code: 'currency',
@@ -141,18 +146,19 @@ function collect(topic: string, kept: readonly Kept[]): Record<string, Keeping[]
   )
 }
 
-function pathsOfEvent({ expect, version, gives }: SourceEvent): Kept[] {
+function pathsOfEvent({ expect, version, gives, parts = [] }: SourceEvent): Kept[] {
   const tested = [
     expect,
     ...gives.flatMap((gift) => [gift.when, gift.expect, gift.counts_when, gift.prevails_when]),
+    ...parts.map(({ when }) => when),
   ].flatMap(testedBy)
   const lists = gives.flatMap(({ for_each }) => (for_each === undefined ? [] : [[for_each, null] as const]))
-  const rules = [...listOf(version), ...gives.flatMap(({ fields }) => Object.values(fields))]
+  const rules = [...listOf(version), ...[...gives, ...parts].flatMap(({ fields }) => Object.values(fields))]
   return [...tested, ...lists, ...rules.flatMap(pathsOfRule)]
 }
 
 function pathsOfRule(rule: FieldRule): Kept[] {
-  const { from, released, template, balance, explained_by: explained, transform } = rule
+  const { from, released, template, balance, less, explained_by: explained, transform } = rule
   const [first = ''] = transform
   const keeping = TAKEN_BY[first]
   const isOfTransactions = first === 'returned'
@@ -160,7 +166,7 @@ function pathsOfRule(rule: FieldRule): Kept[] {
     throw new Error(`nothing says what ${first} takes`)
   return [
     ...listOf(from).flatMap((path): Kept[] => (isOfTransactions ? transactionAt(path) : [[path, keeping ?? null]])),
-    ...Object.values(released ?? {}).map((path): Kept => [path, 'amount']),
+    ...[...Object.values(released ?? {}), ...listOf(less)].map((path): Kept => [path, 'amount']),
     ...(balance === undefined ? [] : balanceAt(balance)),
     ...[...(explained?.plus ?? []), ...(explained?.less ?? [])].flatMap(moneySetAt),
     ...placeholdersOf(template ?? '').paths.map((path): Kept => [path, 'id']),

@@ -102,6 +102,19 @@ export const OUTSIDE: Record<string, TableException> = {
       'watch: permissive for select to app_user using (true)',
     ],
   },
+  'public.fx_rates': {
+    reason: 'what currencies were worth: public facts, of no tenant; provisioning loads them',
+    access: {
+      app_ro: ['SELECT'],
+      app_rw: ['INSERT(base, quote, as_of, source, version, rate)', 'SELECT'],
+      app_user: ['SELECT'],
+      app_worker: ['SELECT'],
+    },
+    policies: [
+      'load: permissive for all to app_rw using (true) with check (true)',
+      'read: permissive for select to app_ro, app_user, app_worker using (true)',
+    ],
+  },
   'public.view_refreshes': {
     reason: 'what came of the last refresh of each view: nothing of any tenant',
     access: {
@@ -147,6 +160,7 @@ export const LOOKUPS: Record<string, string> = {
   'public.sessions': 'change_password: the sessions of a person end in every tenant',
   'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
   'public.tenants': 'find_login: names for choosing a tenant',
+  'public.attribution_changes': 'list_unpublished_tenants: whose figures are behind, ids only',
   'public.view_changes': 'list_changed_tenants: whose views are behind, ids only; measure_views: counts and ages',
   'public.webhook_endpoints': 'find_webhook_endpoint: whose endpoint is this',
   'public.token_cutoffs': 'is_authority_live: whether a member may still ask for what their job does',
@@ -261,6 +275,11 @@ export const DEFINERS: Record<string, DefinerException> = {
     roles: ['app_worker'],
     reach: 'all',
   },
+  'internal.list_unpublished_tenants(integer)': {
+    reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
+    roles: ['app_worker'],
+    reach: 'all',
+  },
   'internal.list_quiet_tenants(timestamp with time zone)': {
     reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
     roles: ['app_worker'],
@@ -355,6 +374,8 @@ export const DEFINERS: Record<string, DefinerException> = {
 export const SWITCHERS: Record<string, string> = {
   'internal.ingest_deliveries(jsonb)':
     'stores deliveries of many tenants in one transaction, as each tenant in turn; each was signed with a secret of its tenant',
+  'internal.note_fx_rates()':
+    'only from the trigger on fx_rates, and it gives the context back: notes as each tenant in turn that its figures may change',
   'internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[])':
     'enters when keys of many tenants were last used, as each tenant in turn; the API may act for any tenant',
   'internal.record_webhook_deliveries(uuid[],uuid[],timestamp with time zone[])':

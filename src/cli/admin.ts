@@ -6,6 +6,7 @@ import { apiKeyCommands } from './admin/api-keys.ts'
 import { auditLogCommands } from './admin/audit-log.ts'
 import { type AdminCommand, type AdminInput, OPTIONS, type OptionName } from './admin/command.ts'
 import { deadEventCommands } from './admin/dead-events.ts'
+import { exchangeCommands } from './admin/exchange.ts'
 import { memberCommands } from './admin/members.ts'
 import { print } from './admin/print.ts'
 import { privacyCommands } from './admin/privacy.ts'
@@ -25,6 +26,7 @@ const commands: Record<string, AdminCommand> = {
   ...retentionCommands,
   ...privacyCommands,
   ...deadEventCommands,
+  ...exchangeCommands,
 }
 
 function help(): string {
@@ -42,6 +44,9 @@ http://localhost:5173. set-allowed-origins replaces the whole list and prints it
 
 set-rate-limit says how many requests a minute a tenant has: by default 600, 60000 deliveries and events, and 12000 from web pages.
 Running processes follow within 10 seconds.
+
+load-fx stores what was paid on a day for 1 unit of the base: all of a file or, where a line is wrong, nothing. Of one pair, day and source
+the rate that was loaded last holds. Figures are told in another currency by the newest rate up to seven days old, and by none otherwise.
 
   --json    print the result as one JSON object; a list as { "items": [...] }
 `

@@ -22,7 +22,7 @@ const HELP = `What the workers have to do, what they did by the clock, and what 
       closes it without running it: mended by other means (resolved), or given up (abandoned)
 
   --status T  pending, in_progress, resolved or abandoned
-  --queue Q   ${queueNames.filter((name) => name !== 'poll').join(', ')}
+  --queue Q   ${queueNames.filter((name) => name !== 'poll' && name !== 'measure').join(', ')}
   --limit N   rows at most, from 1 to 100 (default 20)
 
 What is done to a job stands in the tenant's audit log.

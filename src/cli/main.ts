@@ -114,7 +114,8 @@ What a worker counted stays in the sums when it ends, however it ended.\n${SHUTD
   },
   admin: {
     usage: 'admin <command> [options]',
-    summary: 'tenants, members, accounts, API keys, audit log and rotation of keys (skeldir admin --help)',
+    summary:
+      'tenants, members, accounts, API keys, exchange rates, audit log and rotation of keys (skeldir admin --help)',
     run: async (args) => void (await import('./admin.ts').then(({ runAdmin }) => runAdmin(args))),
   },
   import: {

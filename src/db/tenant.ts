@@ -24,6 +24,8 @@ export interface TenantScope {
 export interface InTenantOptions {
   /** `worker`: attribution and LLM tasks, which then cannot write events (a trigger refuses). Default `request`. */
   executionContext?: 'request' | 'worker'
+  /** True: every statement sees the data as the first one did (repeatable read). For reading much in parts. Default false. */
+  isSnapshot?: boolean
 }
 
 /** Thrown when COMMIT was answered by ROLLBACK: a statement had failed and its error was swallowed on the way. */
@@ -54,7 +56,7 @@ export async function inTenant<T>(
   let broken: Error | undefined
   try {
     const begun = Promise.all([
-      client.query('begin'),
+      client.query(options.isSnapshot === true ? 'begin isolation level repeatable read' : 'begin'),
       client.query({
         name: 'set-tenant',
         text: `select set_config('app.current_tenant_id', $1, true),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { requestRecomputeOf } from '../attribution/service.ts'
+import { requestPublication } from '../attribution/recompute/service.ts'
 import type { TenantContext } from '../context.ts'
 import { storeSparing } from '../db/savepoint.ts'
 import type { Tx } from '../db/tenant.ts'
@@ -67,7 +67,7 @@ export async function loadTouchHasher(tx: Tx, ctx: TenantContext): Promise<Touch
 }
 
 /**
- * The only writer of touches: stores each once for good and queues the recompute of what they touch, in the
+ * The only writer of touches: stores each once for good and queues the publication of what follows from them, in the
  * transaction of the caller, which is one of `ctx.db.ingest`. One result per touch, in order. An id that this origin sent
  * before with other content is `rejected` as `conflict`: the first one stands. What the database refuses to hold is
  * `personal_data`, and refuses no other touch. Times are the caller's to judge.
@@ -93,8 +93,8 @@ export async function storeTouchpoints(
     ctx.log.error({ err: error }, 'the database refuses an item that was judged to be good')
   const isRefused = new Set(refused.map(({ item }) => item.eventId))
   const seen = new Set<string>()
-  const accepted: Date[] = []
-  const results = verdicts.map(({ touch: { eventId, occurredAt }, isPersonal, itemSha256 }): TouchpointResult => {
+  let isAnyNew = false
+  const results = verdicts.map(({ touch: { eventId }, isPersonal, itemSha256 }): TouchpointResult => {
     if (isPersonal || isRefused.has(eventId)) return { eventId, result: 'rejected', code: 'personal_data' }
     const row = stored.get(eventId)
     const isFirst = row?.isNew === true && !seen.has(eventId)
@@ -102,10 +102,10 @@ export async function storeTouchpoints(
     if (row === undefined || !itemSha256.equals(row.itemSha256))
       return { eventId, result: 'rejected', code: 'conflict' }
     if (!isFirst) return { eventId, result: 'duplicate', code: null }
-    accepted.push(occurredAt)
+    isAnyNew = true
     return { eventId, result: 'accepted', code: null }
   })
-  await requestRecomputeOf(tx, ctx, { orderKeys: [], times: accepted })
+  if (isAnyNew) await requestPublication(tx, ctx)
   return results
 }
 

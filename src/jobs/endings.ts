@@ -1,4 +1,4 @@
-import { failRecompute } from '../attribution/queries.ts'
+import { failRecompute } from '../attribution/recompute/queries.ts'
 import type { Tx } from '../db/tenant.ts'
 import { giveBack } from '../webhooks/dead-events/replay/queries.ts'
 

@@ -4,8 +4,8 @@ import type { Tx } from '../db/tenant.ts'
 import type { FailureClass } from '../queue/failure.ts'
 import type { QueueName } from '../queue/queues.ts'
 
-/** `poll` has no jobs that failed for good. */
-export type FailedJobQueue = Exclude<QueueName, 'poll'>
+/** `poll` and `measure` have no jobs that failed for good. */
+export type FailedJobQueue = Exclude<QueueName, 'poll' | 'measure'>
 
 export type FailedJobStatus = 'pending' | 'in_progress' | 'resolved' | 'abandoned'
 

@@ -1,5 +1,6 @@
 import { attributionHandlers } from '../attribution/handlers.ts'
 import { attributionTasks } from '../attribution/tasks.ts'
+import { windowTasks } from '../attribution/windows/tasks.ts'
 import { authHandlers } from '../auth/handlers.ts'
 import { authenticateBearer } from '../auth/service.ts'
 import type { AppContext, Vendor } from '../context.ts'
@@ -76,6 +77,7 @@ export const tasks: readonly Task[] = [
   ...retentionTasks,
   ...rollupTasks,
   ...webhookTasks,
+  ...windowTasks,
 ]
 
 /** Where the path names no endpoint, the operation asks for a key too, which names the tenant. */

@@ -5,13 +5,6 @@ import { type Handler, notImplemented, type OperationId } from '../contract.ts'
  * builds it. Each is answered 501, carries `x-stability: draft`, and leaves this list with its handler and its tests.
  */
 export const notImplementedOperations = {
-  compareAttributionModels: 7,
-  explainAttributionEntity: 7,
-  getDailyRevenue: 7,
-  getRealtimeRevenue: 7,
-  listAttributionModels: 7,
-  listLedgerEntries: 7,
-
   approveInvestigation: 'later',
   cancelInvestigation: 'later',
   completeProviderOAuthCallback: 'later',

@@ -66,6 +66,8 @@ export const pools = {
   llm: { batchSize: 1, pollSeconds: 2, batches: 4, perTenant: 2, jobsAtOnce: 1, jobSeconds: 120 },
   /** Three batches: while one is run, the others are claimed and completed (a fifth faster than two, measured). */
   attribution: { batchSize: 500, pollSeconds: 0.5, batches: 3, perTenant: 500, jobsAtOnce: 4, jobSeconds: 240 },
+  /** What is computed over whole windows: long, in a thread of its own, and never needed at once. One at a time in a process. */
+  measure: { batchSize: 1, pollSeconds: 1, batches: 1, perTenant: 1, jobsAtOnce: 1, jobSeconds: 600 },
   webhook: { batchSize: 100, pollSeconds: 0.5, batches: 2, perTenant: 100, jobsAtOnce: 2, jobSeconds: 30 },
   /** Polls wait for other people's servers, and not for each other. */
   poll: { batchSize: 1, pollSeconds: 2, batches: 4, perTenant: 2, jobsAtOnce: 1, jobSeconds: 600 },
@@ -76,7 +78,7 @@ export const queueNames = Object.keys(pools) as QueueName[]
 
 const ordinary = { policy: 'standard', heartbeatSeconds: 10 } as const
 
-/** What the jobs of a queue need; `poll` has no dead letters, since the next poll does what one failed to do. */
+/** What the jobs of a queue need; `poll` and `measure` have no dead letters, since the next one does what one failed to do. */
 const worked: readonly QueueDefinition[] = [
   {
     ...ordinary,
@@ -114,6 +116,18 @@ const worked: readonly QueueDefinition[] = [
     retryDelayMax: 600,
     expireInSeconds: 300,
     deadLetter: 'attribution_dead',
+  },
+  {
+    // Asked for after each publication, by the hundred: of a tenant one waits, and one that is given up is made good by the next.
+    ...ordinary,
+    name: 'measure',
+    policy: 'exclusive',
+    retryLimit: 2,
+    retryDelay: 10,
+    retryDelayMax: 60,
+    expireInSeconds: 630,
+    deadLetter: null,
+    deleteAfterSeconds: DAY_S,
   },
   {
     ...ordinary,

@@ -24,6 +24,11 @@ export const schedules = {
   // What is missing is found within half an hour: ten minutes to settle, ten until the poll, and up to ten of a tenant's delay.
   'webhooks.start_polls': { cron: '*/10 * * * *', does: 'asks for a comparison with what the vendors list' },
   'webhooks.start_silence_watch': { cron: '7-59/15 * * * *', does: 'looks for endpoints that have fallen silent' },
+  // A wake-up is queued with the data, so this finds what was there before the engine, and new rates of exchange.
+  'attribution.start_publications': {
+    cron: '3-59/5 * * * *',
+    does: 'asks for the figures of tenants whose data has waited for minutes',
+  },
   'rollups.refresh': { cron: '* * * * *', does: 'brings the views up to their data, now and half a minute later' },
   'jobs.tidy': {
     cron: '23 * * * *',

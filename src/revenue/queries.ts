@@ -1,26 +1,81 @@
 import { sql } from 'kysely'
 import type { Tx } from '../db/tenant.ts'
 
-export interface Watermark {
-  /** Entries and order facts recorded since: every new one adds to it. */
+/** Of a span whose older part was counted before: what is recorded before that instant changes no more. */
+export interface Seal {
+  since: Date
+  before: Date
+  /** Entries and order facts recorded from `since` until then. */
   recorded: bigint
-  newest: Date | null
+}
+
+export interface Watermark {
+  since: Date
+  timeZone: string
+  reportingCurrency: string
+  /** Entries and order facts recorded from `since` on: every new one adds to it. */
+  recorded: bigint
+  /** What the next look need not count again. */
+  seal: Seal
 }
 
 /**
  * Moves with whatever is recorded from now on, so it never calls a changed total unchanged. Both tables are
- * append-only, and what is recorded later is recorded after `since`: a count over an index is enough.
+ * append-only, and what is recorded later is recorded after `since` (default: 00:00 today in the tenant's time zone):
+ * a count over an index is enough, and with a seal of the same span a count of its last minutes. The tenant's settings
+ * come with it, so that an unchanged total costs one statement.
  */
-export async function getWatermark(tx: Tx, tenantId: string, since: Date): Promise<Watermark> {
-  const { rows } = await sql<Watermark>`
-    select entries.count + facts.count as recorded, entries.newest
-    from (select count(*), max(recorded_at) as newest
-          from ledger_entries
-          where tenant_id = ${tenantId} and recorded_at >= ${since}) as entries,
-         (select count(*) from order_facts where tenant_id = ${tenantId} and recorded_at >= ${since}) as facts`.execute(
-    tx,
-  )
-  return rows[0] as Watermark
+export async function getWatermark(
+  tx: Tx,
+  tenantId: string,
+  { since, now, seal }: { since: Date | undefined; now: Date; seal: Seal | undefined },
+): Promise<Watermark> {
+  const { rows } = await sql<{
+    since: Date
+    timeZone: string
+    reportingCurrency: string
+    counted: bigint
+    sealable: bigint
+    isSealed: boolean
+    sealBefore: Date
+  }>`
+    select s.since,
+           n.time_zone                     as "timeZone",
+           n.reporting_currency            as "reportingCurrency",
+           e.counted + f.counted           as "counted",
+           e.sealable + f.sealable         as "sealable",
+           s.is_sealed                     as "isSealed",
+           s.seal_before                   as "sealBefore"
+    from tenants as n
+    cross join lateral (
+      select coalesce(${since ?? null}::timestamptz,
+                      date_trunc('day', ${now}::timestamptz at time zone n.time_zone) at time zone n.time_zone) as since
+    ) as d
+    cross join lateral (
+      select d.since,
+             coalesce(d.since = ${seal?.since ?? null}::timestamptz, false) as is_sealed,
+             case when d.since = ${seal?.since ?? null}::timestamptz then ${seal?.before ?? null}::timestamptz else d.since end as counts_from,
+             greatest(d.since, date_trunc('milliseconds', statement_timestamp()) - interval '10 minutes') as seal_before
+    ) as s
+    cross join lateral (
+      select count(*) as counted, count(*) filter (where recorded_at < s.seal_before) as sealable
+      from ledger_entries where tenant_id = ${tenantId} and recorded_at >= s.counts_from
+    ) as e
+    cross join lateral (
+      select count(*) as counted, count(*) filter (where recorded_at < s.seal_before) as sealable
+      from order_facts where tenant_id = ${tenantId} and recorded_at >= s.counts_from
+    ) as f
+    where n.tenant_id = ${tenantId}`.execute(tx)
+  const [row] = rows
+  if (row === undefined) throw new Error(`there is no tenant ${tenantId}`)
+  const sealed = row.isSealed && seal !== undefined ? seal.recorded : 0n
+  return {
+    since: row.since,
+    timeZone: row.timeZone,
+    reportingCurrency: row.reportingCurrency,
+    recorded: sealed + row.counted,
+    seal: { since: row.since, before: row.sealBefore, recorded: sealed + row.sealable },
+  }
 }
 
 export interface VendorRevenue {
@@ -30,18 +85,25 @@ export interface VendorRevenue {
   refundedMinor: bigint
   orders: number
   entries: number
-  /** Entries whose signed delivery is on record. */
+  /** Entries that a signed delivery reported. */
   verified: number
   newest: Date
+}
+
+export interface Revenue {
+  rows: VendorRevenue[]
+  /** As in a watermark of the same snapshot. */
+  recorded: bigint
 }
 
 /**
  * Money that moved since then, by currency and vendor. A capture counts at the time of its order, and a refund or a dispute
  * at its own, each the earliest that any delivery states: neither depends on which delivery came first. Refunded is what
- * went away for whatever reason, less what won disputes brought back. What two vendors report counts once.
+ * went away for whatever reason, less what won disputes brought back. What two vendors report counts once. One statement:
+ * the figures and the watermark that they go by are of one snapshot.
  */
-export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise<VendorRevenue[]> {
-  const { rows } = await sql<VendorRevenue>`
+export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise<Revenue> {
+  const { rows } = await sql<{ recorded: bigint } & (VendorRevenue | { currency: null })>`
     with recent as (  -- orders of which a fact is recent, by the key that they go by
       select distinct coalesce(g.group_key, f.order_key) as order_key
       from order_facts as f
@@ -55,14 +117,14 @@ export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise
       where g.tenant_id = ${tenantId} and g.group_key in (select order_key from recent)
     ),
     moved as (
-      select l.currency, l.vendor, l.kind, m.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.event_id, l.recorded_at
+      select l.currency, l.vendor, l.kind, m.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.source, l.recorded_at
       from members as m
       join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = m.member and l.kind = 'capture'
       where not exists (select from members as n
                         join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = n.member and f.ordered_at < ${since}
                         where n.order_key = m.order_key)
       union all
-      select l.currency, l.vendor, l.kind, l.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.event_id, l.recorded_at
+      select l.currency, l.vendor, l.kind, l.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.source, l.recorded_at
       from ledger_entries as l
       where l.tenant_id = ${tenantId}
         and l.kind <> 'capture'
@@ -81,29 +143,29 @@ export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise
       where not exists (select from uncounted_entries as u
                         where u.tenant_id = ${tenantId} and u.entry_key = coalesce(m.corrects_entry_key, m.entry_key))
     )
-    select m.currency,
-           m.vendor,
-           coalesce(sum(m.amount_minor) filter (where m.kind = 'capture'), 0)::bigint as "capturedMinor",
-           coalesce(-sum(m.amount_minor) filter (where m.kind <> 'capture'), 0)::bigint as "refundedMinor",
-           count(distinct m.order_key) filter (where m.kind = 'capture' and m.of_order <> 0)::integer as "orders",
-           count(*)::integer                                                          as "entries",
-           count(e.event_id)::integer                                                 as "verified",
-           max(m.recorded_at)                                                         as "newest"
-    from counted as m
-    left join webhook_events as e on e.tenant_id = ${tenantId} and e.event_id = m.event_id and not e.is_test
-    group by m.currency, m.vendor
-    -- What was all corrected away, such as to another currency, is nothing that moved.
-    having coalesce(sum(m.amount_minor) filter (where m.kind = 'capture'), 0) <> 0
-        or coalesce(sum(m.amount_minor) filter (where m.kind <> 'capture'), 0) <> 0
-    order by m.currency, m.vendor`.execute(tx)
-  return rows
-}
-
-/** 00:00 of the current day in a time zone, as an instant. Postgres knows the zone's history. */
-export async function getStartOfDay(tx: Tx, timeZone: string, now: Date): Promise<Date> {
-  const { rows } = await sql<{ start: Date }>`
-    select date_trunc('day', ${now}::timestamptz at time zone ${timeZone}) at time zone ${timeZone} as start`.execute(
-    tx,
-  )
-  return (rows[0] as { start: Date }).start
+    select w.recorded, r.*
+    from (
+      select (select count(*) from ledger_entries where tenant_id = ${tenantId} and recorded_at >= ${since})
+           + (select count(*) from order_facts where tenant_id = ${tenantId} and recorded_at >= ${since}) as recorded
+    ) as w
+    left join (
+      select m.currency,
+             m.vendor,
+             coalesce(sum(m.amount_minor) filter (where m.kind = 'capture'), 0)::bigint as "capturedMinor",
+             coalesce(-sum(m.amount_minor) filter (where m.kind <> 'capture'), 0)::bigint as "refundedMinor",
+             count(distinct m.order_key) filter (where m.kind = 'capture' and m.of_order <> 0)::integer as "orders",
+             count(*)::integer                                                          as "entries",
+             count(*) filter (where m.source = 'webhook')::integer                      as "verified",
+             max(m.recorded_at)                                                         as "newest"
+      from counted as m
+      group by m.currency, m.vendor
+      -- What was all corrected away, such as to another currency, is nothing that moved.
+      having coalesce(sum(m.amount_minor) filter (where m.kind = 'capture'), 0) <> 0
+          or coalesce(sum(m.amount_minor) filter (where m.kind <> 'capture'), 0) <> 0
+    ) as r on true
+    order by r.currency, r.vendor`.execute(tx)
+  return {
+    rows: rows.flatMap(({ recorded: _, ...row }) => (row.currency === null ? [] : [row as VendorRevenue])),
+    recorded: rows[0]?.recorded ?? 0n,
+  }
 }

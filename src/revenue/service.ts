@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { TenantContext } from '../context.ts'
+import type { AppContext, TenantContext } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
 import { matchesTag } from '../etag.ts'
 import { ProblemError } from '../problem/problem.ts'
-import { getTenant } from '../tenants/queries.ts'
-import { getStartOfDay, getWatermark, sumRevenue, type VendorRevenue } from './queries.ts'
+import { type Answers, type Calculated, CoolingDown, createAnswers } from './answers.ts'
+import { getWatermark, type Seal, sumRevenue, type VendorRevenue, type Watermark } from './queries.ts'
 
 export interface CurrencyRevenue {
   currency: string
@@ -14,7 +14,6 @@ export interface CurrencyRevenue {
 }
 
 export interface RealtimeRevenue {
-  etag: string
   since: Date
   timeZone: string
   revenue: CurrencyRevenue
@@ -26,37 +25,91 @@ export interface RealtimeRevenue {
 }
 
 const MAX_SPAN_MS = 31 * 86_400_000
+/** A transaction that records for longer than a seal is old is found out after this. */
+const MAX_SEAL_AGE_MS = 60_000
+const MAX_SEALS = 1_000
+
+interface Counter {
+  answers: Answers<RealtimeRevenue>
+  seals: Map<string, Seal & { madeMs: number }>
+}
+
+/** By process: contexts of requests are copies that share its pools. */
+const counters = new WeakMap<AppContext['db'], Counter>()
+
+function counterOf({ db }: Pick<AppContext, 'db'>): Counter {
+  const found = counters.get(db)
+  if (found !== undefined) return found
+  const now = () => performance.now()
+  const options = { maxAnswers: 1_000, patienceMs: 250, maxStaleMs: 60_000, coolDownMs: 5_000, now }
+  const counter: Counter = { answers: createAnswers(options), seals: new Map() }
+  counters.set(db, counter)
+  return counter
+}
 
 /**
  * Money that moved since `since` (default: 00:00 today in the tenant's time zone), by the vendors' own times. The ETag
  * is strong: whatever is recorded changes it, and an unchanged one is answered by its tag alone, without adding up.
+ * It is added up once for all who ask for the same span. While that takes long or fails, the figures before are given
+ * for up to a minute, under their own tag; without them it throws `service_unavailable`, with `Retry-After`.
  */
-export function getRealtimeRevenue(
+export async function getRealtimeRevenue(
   ctx: TenantContext,
   request: { since: Date | undefined; ifNoneMatch: string | undefined },
-): Promise<RealtimeRevenue | { etag: string; revenue: null }> {
-  const now = ctx.clock()
-  if (request.since !== undefined) requireRecent(request.since, now)
-  return inTenant(ctx.db.main, ctx, async (tx) => {
-    const tenant = await getTenant(tx, ctx.tenantId)
-    const since = request.since ?? (await getStartOfDay(tx, tenant.timeZone, now))
-    const watermark = await getWatermark(tx, ctx.tenantId, since)
-    const place = [ctx.tenantId, since.toISOString(), tenant.reportingCurrency, tenant.timeZone]
-    const etag = toEtag([...place, watermark.recorded, watermark.newest])
-    if (matchesTag(request.ifNoneMatch, etag)) return { etag, revenue: null }
-    const rows = await sumRevenue(tx, ctx.tenantId, since)
-    const totals = sumBy(rows, ({ currency }) => currency, addRevenue)
-    const nothing = { currency: tenant.reportingCurrency, capturedMinor: 0n, refundedMinor: 0n, orders: 0 }
-    return {
-      etag,
+): Promise<{ etag: string; revenue: RealtimeRevenue | null }> {
+  if (request.since !== undefined) requireRecent(request.since, ctx.clock())
+  const watermark = await readWatermark(ctx, request.since)
+  const current = toEtag(ctx, watermark, watermark.recorded)
+  if (matchesTag(request.ifNoneMatch, current)) return { etag: current, revenue: null }
+  const key = placeOf(ctx, watermark)
+  const calculated = await counterOf(ctx)
+    .answers.get(key, watermark.recorded, () => calculate(ctx, watermark))
+    .catch(refuseForNow)
+  const etag = toEtag(ctx, watermark, calculated.recorded)
+  return { etag, revenue: matchesTag(request.ifNoneMatch, etag) ? null : calculated.answer }
+}
+
+async function readWatermark(ctx: TenantContext, since: Date | undefined): Promise<Watermark> {
+  const { seals } = counterOf(ctx)
+  const key = `${ctx.tenantId} ${since?.toISOString() ?? 'day'}`
+  const known = seals.get(key)
+  const isFresh = known !== undefined && performance.now() - known.madeMs <= MAX_SEAL_AGE_MS
+  const seal = isFresh ? known : undefined
+  const watermark = await inTenant(ctx.db.main, ctx, (tx) =>
+    getWatermark(tx, ctx.tenantId, { since, now: ctx.clock(), seal }),
+  )
+  seals.delete(key)
+  // A seal that grows out of another one is as old as that.
+  seals.set(key, { ...watermark.seal, madeMs: seal?.madeMs ?? performance.now() })
+  const [oldest] = seals.keys()
+  if (seals.size > MAX_SEALS && oldest !== undefined) seals.delete(oldest)
+  return watermark
+}
+
+async function calculate(ctx: TenantContext, span: Watermark): Promise<Calculated<RealtimeRevenue>> {
+  const { since, timeZone, reportingCurrency } = span
+  const { rows, recorded } = await inTenant(ctx.db.main, ctx, (tx) => sumRevenue(tx, ctx.tenantId, since))
+  const totals = sumBy(rows, ({ currency }) => currency, addRevenue)
+  const nothing = { currency: reportingCurrency, capturedMinor: 0n, refundedMinor: 0n, orders: 0 }
+  return {
+    recorded,
+    answer: {
       since,
-      timeZone: tenant.timeZone,
-      revenue: totals.find(({ currency }) => currency === tenant.reportingCurrency) ?? nothing,
-      others: totals.filter(({ currency }) => currency !== tenant.reportingCurrency),
+      timeZone,
+      revenue: totals.find(({ currency }) => currency === reportingCurrency) ?? nothing,
+      others: totals.filter(({ currency }) => currency !== reportingCurrency),
       sources: sumBy(rows, ({ vendor }) => vendor, addEntries),
       verified: rows.length > 0 && rows.every(({ entries, verified }) => entries === verified),
       dataAsOf: rows.length === 0 ? null : new Date(Math.max(...rows.map(({ newest }) => newest.getTime()))),
-    }
+    },
+  }
+}
+
+function refuseForNow(error: unknown): never {
+  if (!(error instanceof CoolingDown)) throw error
+  throw new ProblemError('service_unavailable', 'The revenue cannot be added up at the moment. Try again shortly.', {
+    cause: error.cause,
+    headers: { 'Retry-After': String(Math.max(1, Math.ceil(error.remainingMs / 1_000))) },
   })
 }
 
@@ -93,7 +146,13 @@ function requireRecent(since: Date, now: Date): void {
   })
 }
 
-function toEtag(parts: unknown[]): string {
-  const text = parts.map((part) => (part instanceof Date ? part.toISOString() : String(part))).join('|')
-  return `"${createHash('sha256').update(text).digest('base64url')}"`
+/** Whatever the figures depend on besides the ledger. */
+function placeOf({ tenantId }: TenantContext, { since, reportingCurrency, timeZone }: Watermark): string {
+  return [tenantId, since.toISOString(), reportingCurrency, timeZone].join('|')
+}
+
+function toEtag(ctx: TenantContext, span: Watermark, recorded: bigint): string {
+  return `"${createHash('sha256')
+    .update(`${placeOf(ctx, span)}|${recorded}`)
+    .digest('base64url')}"`
 }

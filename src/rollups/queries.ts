@@ -61,7 +61,13 @@ const bookedTimes = (tenantId: string, unit: 'hour' | 'day', pattern: string) =>
 
 const publishedDays = (tenantId: string) => sql`
     select distinct to_char(p.window_start at time zone 'UTC', 'YYYY-MM-DD') as bucket
-    from published_runs as p where p.tenant_id = ${tenantId}`
+    from attribution_editions as e
+    join published_day_runs as p on p.tenant_id = e.tenant_id and p.edition_id = e.edition_id
+    where e.tenant_id = ${tenantId} and e.status = 'published'
+    union
+    select v.day::text from view_allocation_summary as v where v.tenant_id = ${tenantId}
+    union
+    select v.day::text from view_channel_performance as v where v.tenant_id = ${tenantId}`
 
 const existing: Record<View, (tenantId: string) => RawBuilder<unknown>> = {
   allocation_summary: publishedDays,
@@ -131,6 +137,25 @@ export async function rebuildBuckets(tx: Tx, tenantId: string, view: View, bucke
 const days = (buckets: RawBuilder<unknown>) => sql`select b::date as day, b::date::timestamp at time zone 'UTC' as at
                                                    from unnest(${buckets}) as b`
 
+/** What each order of these days gives each channel by each model, in the published edition; without what it gives nothing. */
+const credited = (tenantId: string, buckets: RawBuilder<unknown>) => sql`
+    credited as (
+      select b.day, p.model, c.channel, c.currency, sum(p.revenue) as revenue_minor, sum(p.conversion) as conversion_micro
+      from (${days(buckets)}) as b
+      join attribution_editions as e on e.tenant_id = ${tenantId} and e.status = 'published'
+      join attribution_orders as o on o.tenant_id = ${tenantId} and o.edition_id = e.edition_id
+                                  and o.ordered_at >= b.at and o.ordered_at < b.at + interval '24 hours'
+      cross join lateral (
+        select c.channel, c.currency, c.order_key, c.revenue_minor, c.conversion_micro
+        from attribution_order_credits as c
+        where c.tenant_id = ${tenantId} and c.edition_id = e.edition_id and c.order_key = o.order_key and c.revision = o.revision
+        offset 0
+      ) as c
+      cross join lateral unnest(e.models, c.revenue_minor, c.conversion_micro) as p (model, revenue, conversion)
+      where p.revenue <> 0 or p.conversion <> 0
+      group by b.day, p.model, c.channel, c.currency, c.order_key
+    )`
+
 /**
  * Counted entries, and what corrects them, of buckets that `span` has as `since` and `until`. The fence (`offset 0`) makes it a
  * look into the index for each bucket: a join of ranges is planned as a walk over all that the tenant has (30 x slower).
@@ -159,26 +184,29 @@ const statements: Record<View, (tenantId: string, buckets: RawBuilder<unknown>) 
   allocation_summary: (tenantId, buckets) => ({
     remove: sql`delete from view_allocation_summary where tenant_id = ${tenantId} and day = any (${buckets}::date[])`,
     insert: sql`
+      with ${credited(tenantId, buckets)},
+      allocated as (
+        select day, model, currency, sum(revenue_minor) as revenue_minor from credited group by day, model, currency
+      )
       insert into view_allocation_summary (tenant_id, day, model, currency, run_id, model_version, orders, attributed_orders,
                                            revenue_minor, allocated_minor)
       select p.tenant_id, b.day, p.model, t.currency, p.run_id, r.model_version, t.orders, t.attributed_orders, t.net_minor,
-             coalesce((select sum(c.revenue_minor) from attribution_credits as c
-                       where c.tenant_id = ${tenantId} and c.run_id = p.run_id and c.currency = t.currency), 0)
+             coalesce(a.revenue_minor, 0)
       from (${days(buckets)}) as b
-      join published_runs as p on p.tenant_id = ${tenantId} and p.window_start = b.at
-      join attribution_runs as r on r.tenant_id = ${tenantId} and r.run_id = p.run_id
-      join attribution_run_totals as t on t.tenant_id = ${tenantId} and t.run_id = p.run_id`,
+      join attribution_editions as e on e.tenant_id = ${tenantId} and e.status = 'published'
+      join published_day_runs as p on p.tenant_id = ${tenantId} and p.edition_id = e.edition_id and p.window_start = b.at
+      join attribution_day_runs as r on r.tenant_id = ${tenantId} and r.run_id = p.run_id
+      join attribution_day_run_totals as t on t.tenant_id = ${tenantId} and t.run_id = p.run_id
+      left join allocated as a on a.day = b.day and a.model = p.model and a.currency = t.currency`,
   }),
   channel_performance: (tenantId, buckets) => ({
     remove: sql`delete from view_channel_performance where tenant_id = ${tenantId} and day = any (${buckets}::date[])`,
     insert: sql`
+      with ${credited(tenantId, buckets)}
       insert into view_channel_performance (tenant_id, day, model, channel, currency, orders, conversion_micro, revenue_minor)
-      select ${tenantId}::uuid, b.day, p.model, c.channel, c.currency, count(distinct c.order_key), sum(c.conversion_micro),
-             sum(c.revenue_minor)
-      from (${days(buckets)}) as b
-      join published_runs as p on p.tenant_id = ${tenantId} and p.window_start = b.at
-      join attribution_credits as c on c.tenant_id = ${tenantId} and c.run_id = p.run_id
-      group by b.day, p.model, c.channel, c.currency`,
+      select ${tenantId}::uuid, day, model, channel, currency, count(*), sum(conversion_micro), sum(revenue_minor)
+      from credited
+      group by day, model, channel, currency`,
   }),
   daily_revenue: (tenantId, buckets) => ({
     remove: sql`delete from view_daily_revenue where tenant_id = ${tenantId} and day = any (${buckets}::date[])`,

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
+import { ATTRIBUTION_MODELS } from '../../src/attribution/models/registry.ts'
 import { expectProblem, masked } from '../support/answer.ts'
 import { deliverShopify, givenEndpoint, HOUR, nextNumber, shopifyOrder, shopifyRefund } from '../support/given.ts'
 import { givenJourneys, givenNeighbour, type Journeys } from '../support/journeys.ts'
@@ -23,6 +24,8 @@ async function explain(order: keyof Journeys['orders']) {
   expect(status).toBe(200)
   return body
 }
+
+const ORDER_LEVEL = ATTRIBUTION_MODELS.filter(({ level }) => level === 'order').map(({ name }) => name)
 
 const usd = (amount_minor: number) => ({ amount_minor, currency: 'USD' })
 
@@ -110,7 +113,7 @@ test.each(['repeated', 'overRefunded', 'anonymous', 'afterReset', 'usedUp', 'loo
   '200: the credits of each model sum to the order: %s',
   async (order) => {
     const body = await explain(order)
-    expect(body.models.map(({ model }: { model: string }) => model)).toEqual(['first_touch', 'last_touch', 'linear'])
+    expect(body.models.map(({ model }: { model: string }) => model)).toEqual(ORDER_LEVEL)
     for (const { model } of body.models) {
       const credits = creditsOf(body, model)
       const sum = (of: (credit: Credit) => number) => credits.reduce((total, credit) => total + of(credit), 0)
@@ -123,7 +126,7 @@ test.each(['repeated', 'overRefunded', 'anonymous', 'afterReset', 'usedUp', 'loo
 
 test('200: the orders of a day sum to the report of its channels', async () => {
   const { tenant } = journeys
-  for (const model of ['first_touch', 'last_touch', 'linear']) {
+  for (const model of ORDER_LEVEL) {
     const report = await platform.call('getChannelAttribution', { tenant, query: { model } })
     const sums = new Map<string, number>()
     for (const order of Object.keys(journeys.orders) as (keyof Journeys['orders'])[]) {
@@ -135,6 +138,66 @@ test('200: the orders of a day sum to the report of its channels', async () => {
     }
     const reported = report.body.channels.map((row: Credit) => [row.channel, row.revenue.amount_minor])
     expect(Object.fromEntries(sums)).toEqual(Object.fromEntries(reported))
+  }
+})
+
+test('200: which touches were left out, and why', async () => {
+  const touchesOf = async (order: keyof Journeys['orders']) =>
+    (await explain(order)).touchpoints.map(
+      ({
+        touchpoint_event_id: id,
+        position,
+        exclusion,
+      }: {
+        touchpoint_event_id: string
+        position: number
+        exclusion: string
+      }) => [id, position, exclusion],
+    )
+  expect(await touchesOf('repeated')).toEqual([
+    ['loyal-1', 1, null],
+    ['loyal-2', 2, null],
+    ['loyal-3', 3, null],
+    ['loyal-4', null, 'after_order'],
+    ['loyal-5-after-all-orders', null, 'after_order'],
+  ])
+  expect(await touchesOf('afterReset')).toEqual([
+    ['loyal-1', null, 'before_previous_order'],
+    ['loyal-2', null, 'before_previous_order'],
+    ['loyal-3', null, 'before_previous_order'],
+    ['loyal-4', 1, null],
+    ['loyal-5-after-all-orders', null, 'after_order'],
+  ])
+  expect((await touchesOf('usedUp')).map(([, , exclusion]: [unknown, unknown, string]) => exclusion)).toEqual([
+    ...Array(4).fill('before_previous_order'),
+    'after_order',
+  ])
+  expect(await touchesOf('lookback')).toEqual([
+    ['slow-0', null, 'outside_lookback'],
+    ['slow-1', 1, null],
+  ])
+  expect(await touchesOf('anonymous')).toEqual([])
+})
+
+test('200: one model on request, with the settings that it was computed by', async () => {
+  const { tenant, orders } = journeys
+  const params = { order_id: orders.repeated }
+  const { body } = await platform.call('getOrderCredits', { tenant, params, query: { model: 'position' } })
+  expect(body).toMatchObject({ lookback_days: 30, channel_rules_version: 1, revenue_definition_version: 1 })
+  expect(body.models).toMatchObject([
+    {
+      model: 'position',
+      credits: [{ weight: 0.4 }, { weight: 0.2 }, { weight: 0.4 }],
+    },
+  ])
+})
+
+test('422: a channel-level model has no answer about an order, and says why', async () => {
+  const { tenant, orders } = journeys
+  for (const order_id of [orders.repeated, 'shopify:1']) {
+    const answer = await platform.call('getOrderCredits', { tenant, params: { order_id }, query: { model: 'markov' } })
+    expectProblem(answer, 'model_not_order_level', ['/query/model'])
+    expect(answer.body.detail).toContain('no division of single orders adds up to it')
   }
 })
 

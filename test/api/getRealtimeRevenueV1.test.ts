@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import { getRealtimeRevenue } from '../../src/revenue/service.ts'
 import { expectProblem } from '../support/answer.ts'
 import {
   DAY,
@@ -243,6 +244,71 @@ test('304: no more, once there is a new entry, even one that arrives late', asyn
   await givenOrders(await givenShop(), { total: '4.00', at: daysAgo(1) })
   const unmoved = await ask(shop.tenant, { since, ifNoneMatch: second.headers.get('etag') ?? '' })
   expect(unmoved.status, "another tenant's entry").toBe(304)
+})
+
+/** Runs `work` while the API may not read a table that the figures need and the watermark does not. */
+async function withoutFigures<T>(work: () => Promise<T>): Promise<T> {
+  await platform.query('revoke select on uncounted_entries from app_user')
+  try {
+    return await work()
+  } finally {
+    await platform.query('grant select on uncounted_entries to app_user')
+  }
+}
+
+test('304: nothing is added up for it', async () => {
+  const { tenant } = await givenShop()
+  const since = daysAgo(1)
+  const ifNoneMatch = (await ask(tenant, { since })).headers.get('etag') ?? ''
+  expect((await withoutFigures(() => ask(tenant, { since, ifNoneMatch }))).status).toBe(304)
+})
+
+test('304: one tag for the same figures, whoever calculated them', async () => {
+  const shop = await givenShop()
+  const since = daysAgo(3)
+  await givenOrders(shop, { total: '1.00', at: daysAgo(1) })
+  const ifNoneMatch = (await ask(shop.tenant, { since })).headers.get('etag') ?? ''
+  // A process is known by its pools.
+  const second = { ...shop.tenant.ctx, db: { ...shop.tenant.ctx.db } }
+  const { etag, revenue } = await getRealtimeRevenue(second, { since, ifNoneMatch })
+  expect({ etag, revenue }).toEqual({ etag: ifNoneMatch, revenue: null })
+})
+
+test('200: all who ask at a time get the same figures, added up once', async () => {
+  const shop = await givenShop()
+  await givenOrders(shop, { total: '3.00', at: daysAgo(1) })
+  const since = daysAgo(2)
+  const answers = await Promise.all(Array.from({ length: 8 }, () => ask(shop.tenant, { since })))
+  expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+  expect(new Set(answers.map(({ headers }) => headers.get('etag'))).size).toBe(1)
+})
+
+test('200: while the figures cannot be added up, the ones before are given under their own tag', async () => {
+  const shop = await givenShop()
+  const since = daysAgo(3)
+  await givenOrders(shop, { total: '1.00', at: daysAgo(1) })
+  const first = await ask(shop.tenant, { since })
+  await givenOrders(shop, { total: '2.00', at: daysAgo(1) })
+  const stale = await withoutFigures(() => ask(shop.tenant, { since }))
+  expect(stale.status).toBe(200)
+  expect(stale.text).toBe(first.text)
+  const ifNoneMatch = first.headers.get('etag') ?? ''
+  expect(stale.headers.get('etag')).toBe(ifNoneMatch)
+  expect((await ask(shop.tenant, { since, ifNoneMatch })).status).toBe(304)
+})
+
+test('503: the figures cannot be added up, and nobody tries again for some seconds', async () => {
+  const shop = await givenShop()
+  await givenOrders(shop, { total: '1.00', at: daysAgo(1) })
+  const since = daysAgo(3)
+  const failed = await withoutFigures(() => ask(shop.tenant, { since }))
+  expectProblem(failed, 'service_unavailable')
+  const next = await ask(shop.tenant, { since })
+  expectProblem(next, 'service_unavailable')
+  for (const { headers } of [failed, next]) expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  for (const { headers } of [failed, next]) expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(5)
+  const another = await ask(shop.tenant, { since: daysAgo(2) })
+  expect(another.status, 'another span').toBe(200)
 })
 
 test('401: no token', async () => {

@@ -24,7 +24,7 @@ function touch(change: Record<string, unknown> = {}) {
 
 const send = (...touchpoints: unknown[]) => platform.call('ingestTouchpoints', { body: { touchpoints } })
 
-test('200: a new one is accepted, and its recompute queued in the same transaction', async () => {
+test('200: a new one is accepted, and its publication queued in the same transaction', async () => {
   const tenant = await platform.createTenant()
   const item = touch()
   const { status, body } = await platform.call('ingestTouchpoints', { tenant, body: { touchpoints: [item] } })
@@ -39,8 +39,13 @@ test('200: a new one is accepted, and its recompute queued in the same transacti
     tenant.tenantId,
   ])
   expect(jobs.map(({ data }) => data)).toEqual([
-    expect.objectContaining({ job: 'attribution.recompute_touched', from: item.occurred_at, to: item.occurred_at }),
+    expect.objectContaining({ job: 'attribution.recompute_touched', tenantId: tenant.tenantId }),
   ])
+  const changes = await platform.query<{ from: Date; until: Date }>(
+    'select from_at as "from", until_at as until from attribution_changes where tenant_id = $1',
+    [tenant.tenantId],
+  )
+  expect(changes).toEqual([{ from: new Date(item.occurred_at), until: new Date(item.occurred_at) }])
 })
 
 test('200: a repeat is a duplicate, now and later, and queues nothing', async () => {

@@ -179,12 +179,14 @@ describe.skipIf(noBrowser)('the console before the real server', () => {
     const caption = `Credits of ${journeys.orders.repeated} by touchpoint and model`
     await page.getByRole('table', { name: caption }).waitFor()
     const rows = await readTable(page, caption)
-    expect(rows[0]).toEqual(['Touchpoint', 'First touch', 'Last touch', 'Linear'])
-    expect(rows.slice(1).map((row) => row.slice(1))).toEqual([
-      ['$89.99', 'none', '$30.00'],
-      ['none', 'none', '$29.99'],
-      ['none', '$89.99', '$30.00'],
-      ['$89.99', '$89.99', '$89.99'],
+    const models = ['First touch', 'Last touch', 'Linear', 'Position']
+    expect(rows[0]).toEqual(expect.arrayContaining(['Touchpoint', ...models, 'Shapley', 'Time decay']))
+    const places = models.map((model) => rows[0]?.indexOf(model) ?? -1)
+    expect(rows.slice(1).map((row) => places.map((place) => row[place]))).toEqual([
+      ['$89.99', 'none', '$30.00', '$35.99'],
+      ['none', 'none', '$29.99', '$18.00'],
+      ['none', '$89.99', '$30.00', '$36.00'],
+      ['$89.99', '$89.99', '$89.99', '$89.99'],
     ])
     await field.fill('shopify:1')
     await field.press('Enter')
@@ -274,7 +276,9 @@ describe.skipIf(noBrowser)('the console before the real server', () => {
     const { page } = await openJourneys(context, gateway.gatewayUrl)
     await expectChannels(page, 'last_touch', 'Last touch')
     const badgeOf = (title: string) => panel(page, title).locator('h2 .badge').textContent()
-    expect([await badgeOf('Channels'), await badgeOf('Models side by side')]).toEqual(['real', 'mock'])
+    expect([await badgeOf('Channels'), await badgeOf('Models side by side')]).toEqual(['real', 'real'])
+    await show(page, 'reconciliation')
+    expect(await badgeOf('What platforms claim')).toBe('mock')
     await page.getByText(/some\s*mock\s*and some\s*real/).waitFor()
   })
 

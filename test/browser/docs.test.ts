@@ -140,8 +140,8 @@ describe.skipIf(noBrowser)('the documentation in a browser', { timeout: 120_000 
 
   test('trying out sends the request to the mocks and shows their answer', async (context) => {
     const { page } = await browser.open(context, { viewport: DESKTOP })
-    const section = await openReference(page, '#tag/revenue/GET/api/v1/revenue/daily')
-    await expectBadges(section, 'getDailyRevenue', 'mock')
+    const section = await openReference(page, '#tag/reconciliation/GET/api/reconciliation/status')
+    await expectBadges(section, 'getReconciliationStatus', 'mock')
     await section.getByRole('button', { name: 'Test Request' }).click()
     const answered = page.waitForResponse(
       (response) => response.url().startsWith(mocks.gatewayUrl) && response.request().method() === 'GET',

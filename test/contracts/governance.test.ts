@@ -237,6 +237,43 @@ describe('a fault is found where it is', () => {
       [STRIPE, `          ${currency}\n          visitor_id`, '          visitor_id'],
     ],
     [
+      'parts without what an order costs',
+      'field',
+      'fields:',
+      [WOO, 'total_minor: { from: /total, transform: [decimal_major] }\n          tax_minor', 'tax_minor'],
+    ],
+    [
+      'a part that there is not',
+      'field',
+      'gift_minor',
+      [WOO, 'tax_minor: { from: /total_tax', 'gift_minor: { from: /total_tax'],
+    ],
+    [
+      'a part where the vendor has none',
+      'path',
+      '/shipping_sum',
+      [WOO, 'shipping_minor: { from: /shipping_total', 'shipping_minor: { from: /shipping_sum'],
+    ],
+    [
+      'what is taken off, where the vendor has none',
+      'path',
+      '/shipping_lines/*/duty',
+      [SHOPIFY, '/shipping_lines/*/tax_lines/*/price', '/shipping_lines/*/duty'],
+    ],
+    [
+      'a rest of which nothing is taken off',
+      'type',
+      'decimal_rest',
+      [SHOPIFY, "less: ['/shipping_lines/*/tax_lines/*/price']", ''],
+    ],
+    [
+      'a condition of parts on what the vendor does not have',
+      'path',
+      '/tax_total',
+      [WOO, '{ from: /total_tax, present', '{ from: /tax_total, present'],
+    ],
+    ['an event that gives nothing, and no parts', 'data', 'refund.updated:', [STRIPE, 'gives: *refund', 'gives: []']],
+    [
       'a field that the event does not have',
       'field',
       'colour:',

@@ -36,6 +36,12 @@ const MUTABLE = new Set([
   'webhook_endpoints',
   'webhook_secrets',
   'published_runs',
+  'published_day_runs',
+  'attribution_editions',
+  'attribution_changes',
+  'attribution_orders',
+  'attribution_windows',
+  'published_windows',
   'attribution_recompute_jobs',
   'dead_event_states',
   'import_files',
@@ -100,13 +106,15 @@ test('there is a row to look for in every table that has a tenant', async () => 
 
 /** Another row of the table, for the tenant; a new tenant's where a tenant has one row only. */
 function newRow(table: string, of: TenantIds): Row {
-  const { tenantId, endpointId, eventId, runId, sessionId, deadEventId, entryKey } = newIds()
+  const { tenantId, endpointId, eventId, editionId, formerRunId, runId, sessionId, deadEventId, entryKey } = newIds()
   const own: Record<string, Partial<TenantIds>> = {
     tenants: { tenantId },
     tenant_slugs: { tenantId },
     webhook_endpoints: { endpointId },
     webhook_events: { eventId },
-    attribution_runs: { runId },
+    attribution_editions: { editionId },
+    attribution_runs: { formerRunId },
+    attribution_day_runs: { runId },
     sessions: { sessionId },
     dead_events: { deadEventId },
     ledger_entries: { entryKey },
@@ -117,7 +125,7 @@ function newRow(table: string, of: TenantIds): Row {
 
 test('append-only tables refuse UPDATE, DELETE and TRUNCATE of every role; the superuser meets the trigger', async () => {
   const appendOnly = tables.filter((table) => !MUTABLE.has(table))
-  expect(appendOnly.length).toBe(18)
+  expect(appendOnly.length).toBe(25)
   for (const table of appendOnly) {
     for (const statement of [
       `update ${table} set tenant_id = tenant_id`,
@@ -279,7 +287,19 @@ test('nobody may change rows but those whose work it is, and of append-only tabl
     'app_ingest import_files': ['update finished_at', 'update rows_done', 'update started_at', 'update tally'],
     'app_ingest poll_credentials': ['delete', 'update key_version', 'update sealed', 'update updated_at'],
     'app_ingest poll_cursors': ['update polled_until', 'update updated_at'],
+    'app_worker attribution_editions': [
+      'update built_until',
+      'update publications',
+      'update published_at',
+      'update status',
+    ],
+    'app_user attribution_windows': ['update last_asked_at'],
+    'app_worker attribution_windows': ['delete'],
+    'app_worker published_windows': ['update checked_at', 'update publication', 'update window_run_id'],
+    'app_worker attribution_changes': ['delete'],
+    'app_worker attribution_orders': ['delete', 'update'],
     'app_worker published_runs': ['update'],
+    'app_worker published_day_runs': ['update published_at', 'update run_id'],
     'app_worker view_changes': ['delete'],
     'app_worker view_allocation_summary': ['delete'],
     'app_worker view_channel_performance': ['delete'],

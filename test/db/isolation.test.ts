@@ -115,6 +115,7 @@ test('money is bigint, ratios are numeric, words are text, times have a zone, an
   const types = new Set(columns.map(({ type }) => type))
   expect([...types].sort()).toEqual([
     'bigint',
+    'bigint[]',
     'boolean',
     'bytea',
     'date',
@@ -126,13 +127,26 @@ test('money is bigint, ratios are numeric, words are text, times have a zone, an
     'timestamp with time zone',
     'uuid',
   ])
-  for (const { column, type } of columns) if (column.endsWith('_minor')) expect(type, column).toBe('bigint')
+  // Credits have one for each model, the money of an order one for each currency.
+  for (const { column, type } of columns) {
+    if (column.endsWith('_minor') || column.endsWith('_micro')) expect(['bigint', 'bigint[]'], column).toContain(type)
+  }
   expect(
     columns
       .filter(({ type }) => type === 'numeric')
       .map(({ column }) => column)
       .sort(),
-  ).toEqual(['tenants.matched_from', 'tenants.min_completeness', 'tenants.minor_from', 'tenants.severe_below'])
+  ).toEqual([
+    'attribution_window_channels.lower',
+    'attribution_window_channels.share',
+    'attribution_window_channels.upper',
+    'attribution_window_runs.coverage',
+    'fx_rates.rate',
+    'tenants.matched_from',
+    'tenants.min_completeness',
+    'tenants.minor_from',
+    'tenants.severe_below',
+  ])
 })
 
 test('the policy template prints the dialect of Citus, which refuses sub-selects', () => {

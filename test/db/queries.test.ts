@@ -3,14 +3,14 @@ import { readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import type { Credit } from '../../src/attribution/credit.ts'
-import * as attribution from '../../src/attribution/queries.ts'
+import * as attribution from '../../src/attribution/recompute/queries.ts'
 import * as auth from '../../src/auth/queries.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant, type Tx } from '../../src/db/tenant.ts'
 import * as errors from '../../src/errors/queries.ts'
 import * as events from '../../src/events/queries.ts'
 import * as health from '../../src/health/queries.ts'
+import type { Seal } from '../../src/revenue/queries.ts'
 import * as revenue from '../../src/revenue/queries.ts'
 import { createTenantKey } from '../../src/secrets/keyring.ts'
 import * as tenants from '../../src/tenants/queries.ts'
@@ -308,6 +308,8 @@ test('every function of every queries.ts runs, and gives what its type says', as
     const order = { orderKey, orderedAt, currency: 'USD', identity }
     await q.webhooks.insertOrderFact(tx, tenantId, eventId, order)
     await q.webhooks.insertOrderFact(tx, tenantId, eventId, order)
+    const amounts = { totalMinor: 1_000n, taxMinor: 100n, shippingMinor: 50n, tipMinor: 0n, discountMinor: 20n }
+    await q.webhooks.insertOrderParts(tx, tenantId, eventId, { orderKey, currency: 'USD', ...amounts, versionAt: null })
     const statement = {
       eventId,
       orderKey,
@@ -419,125 +421,6 @@ test('every function of every queries.ts runs, and gives what its type says', as
 
   // attribution
   const day = '2026-03-02'
-  await as('worker', (tx) => q.attribution.lockTenant(tx, tenantId))
-  const days = (spans: { from: Date; to: Date }[], orderKeys: string[] = []) =>
-    as('worker', (tx) => q.attribution.listOrderDays(tx, tenantId, { spans, orderKeys }))
-  expect(await days([{ from: orderedAt, to: orderedAt }])).toEqual([day])
-  expect(await days([{ from: new Date(0), to: new Date(1) }])).toEqual([])
-  expect(await days([], [orderKey])).toEqual([day])
-  expect(await days([])).toEqual([])
-  const touches = [
-    { externalId: 't0', occurredAt: '2026-03-01T10:00:00.456000Z', channel: 'email' },
-    { externalId: 't1', occurredAt: '2026-03-01T10:00:00.456000Z', channel: 'email' },
-    { externalId: 't1', occurredAt: '2026-03-01T10:00:00.456000Z', channel: 'email' }, // of another origin
-  ]
-  expect(await as('worker', (tx) => q.attribution.readInputs(tx, tenantId, day))).toEqual({
-    journeys: [
-      {
-        orderKey,
-        orderedAt: '2026-03-02T10:00:00.123000Z',
-        entries: [
-          { entryKey: 'e1', kind: 'capture', amountMinor: 1_999n, currency: 'USD', reverses: null },
-          { entryKey: 'e2', kind: 'refund', amountMinor: -500n, currency: 'USD', reverses: null },
-        ],
-        touches,
-      },
-    ],
-    dataCutoff: expect.any(Date),
-  })
-  const published = () => as('worker', (tx) => q.attribution.findPublishedInputHash(tx, tenantId, 'last_touch', day))
-  expect(await published()).toBeUndefined()
-  const hash = sha256('run').toString('hex')
-  const credit: Credit = {
-    orderKey,
-    entryKey: 'e1',
-    position: 0,
-    channel: 'email',
-    touchExternalId: 't0',
-    touchedAt: touches[0]?.occurredAt ?? null,
-    orderedAt: orderedAt.toISOString(),
-    currency: 'USD',
-    revenueMinor: 1_999n,
-    conversionMicro: 1_000_000n,
-  }
-  const total = {
-    currency: 'USD',
-    orders: 1,
-    attributedOrders: 1,
-    capturedMinor: 1_999n,
-    refundedMinor: 500n,
-    overRefundedMinor: 0n,
-    netMinor: 1_499n,
-    attributedMinor: 1_499n,
-  }
-  const dataCutoff = new Date('2026-03-03T00:00:00Z')
-  const run = {
-    tenantId,
-    model: 'last_touch',
-    modelVersion: '1.0.0',
-    day,
-    dataCutoff,
-    inputHash: hash,
-    outputHash: hash,
-    orders: 1,
-  } as const
-  const credits = [credit, { ...credit, entryKey: 'e2', revenueMinor: -500n, conversionMicro: 0n }]
-  await as('worker', (tx) => q.attribution.publishRun(tx, run, [], []))
-  await as('worker', (tx) => q.attribution.publishRun(tx, run, [total], credits))
-  expect(await published()).toBe(hash)
-  const span = { from: day, to: day }
-  const runs = (model: 'last_touch' | 'linear' | null) =>
-    as('api', (tx) => q.attribution.listPublishedRuns(tx, tenantId, { ...span, model }))
-  const runRow = {
-    runId: expect.any(String),
-    model: 'last_touch',
-    modelVersion: '1.0.0',
-    windowStart: new Date('2026-03-02T00:00:00Z'),
-    windowEnd: new Date('2026-03-03T00:00:00Z'),
-    dataCutoff,
-    inputHash: hash,
-    outputHash: hash,
-    orders: 1,
-    totals: [
-      {
-        currency: 'USD',
-        orders: 1,
-        attributedOrders: 1,
-        netMinor: '1499',
-        attributedMinor: '1499',
-        overRefundedMinor: '0',
-      },
-    ],
-  }
-  expect(await runs('last_touch')).toEqual([runRow])
-  expect(await runs(null)).toEqual([runRow])
-  expect(await runs('linear')).toEqual([])
-  const report = { ...span, model: 'last_touch', currency: 'USD' } as const
-  expect(await as('api', (tx) => q.attribution.sumByChannel(tx, tenantId, report))).toEqual([
-    { channel: 'email', conversionMicro: 1_000_000n, revenueMinor: 1_499n },
-  ])
-  expect(await as('api', (tx) => q.attribution.findOrder(tx, tenantId, orderKey))).toEqual({
-    orderKey,
-    orderedAt,
-    currency: 'USD',
-    hasIdentity: true,
-    capturedMinor: 1_999n,
-    refundedMinor: 500n,
-  })
-  expect(await as('api', (tx) => q.attribution.findOrder(tx, tenantId, 'stripe:none'))).toBeUndefined()
-  expect(await as('api', (tx) => q.attribution.listOrderCredits(tx, tenantId, orderKey, day, 'USD'))).toEqual([
-    {
-      model: 'last_touch',
-      modelVersion: '1.0.0',
-      runId: expect.any(String),
-      position: 0,
-      channel: 'email',
-      touchExternalId: 't0',
-      touchedAt: new Date('2026-03-01T10:00:00.456Z'),
-      conversionMicro: 1_000_000n,
-      revenueMinor: 1_499n,
-    },
-  ])
   const job = { tenantId, from: day, to: '2026-03-04', modelVersion: '1.0.0', requestedBy: tenant.userId }
   const request = () => as('api', (tx) => q.attribution.upsertRecomputeJob(tx, job))
   const jobId = await request()
@@ -575,18 +458,26 @@ test('every function of every queries.ts runs, and gives what its type says', as
 
   // revenue
   const since = new Date('2026-03-01T00:00:00Z')
-  const watermark = (from: Date) => as('api', (tx) => q.revenue.getWatermark(tx, tenantId, from))
-  expect(await watermark(since)).toEqual({ recorded: 4n, newest: expect.any(Date) })
-  expect(await watermark(new Date('2100-01-01T00:00:00Z'))).toEqual({ recorded: 0n, newest: null })
-  const moved = { currency: 'USD', vendor: 'stripe', capturedMinor: 1_999n, refundedMinor: 500n, orders: 1 }
-  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, since))).toEqual([
-    { ...moved, entries: 3, verified: 3, newest: expect.any(Date) },
-  ])
-  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, new Date()))).toEqual([])
   const noon = new Date('2026-03-29T12:00:00Z')
-  expect(await as('api', (tx) => q.revenue.getStartOfDay(tx, 'Europe/Berlin', noon))).toEqual(
-    new Date('2026-03-28T23:00:00Z'),
-  )
+  const watermark = (from: Date | undefined, seal?: Seal) =>
+    as('api', (tx) => q.revenue.getWatermark(tx, tenantId, { since: from, now: noon, seal }))
+  const settings = { timeZone: 'UTC', reportingCurrency: 'USD' }
+  const seal = { since, before: expect.any(Date), recorded: 0n }
+  expect(await watermark(since)).toEqual({ since, ...settings, recorded: 4n, seal })
+  const known = { since, before: new Date('2026-03-02T00:00:00Z'), recorded: 7n }
+  expect(await watermark(since, known)).toMatchObject({ recorded: 11n, seal: { ...seal, recorded: 7n } })
+  expect(await watermark(new Date('2026-03-01T00:00:00.001Z'), known)).toMatchObject({
+    recorded: 4n,
+    seal: { recorded: 0n },
+  })
+  expect(await watermark(new Date('2100-01-01T00:00:00Z'))).toMatchObject({ recorded: 0n })
+  expect(await watermark(undefined)).toMatchObject({ since: new Date('2026-03-29T00:00:00Z'), recorded: 4n })
+  const moved = { currency: 'USD', vendor: 'stripe', capturedMinor: 1_999n, refundedMinor: 500n, orders: 1 }
+  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, since))).toEqual({
+    rows: [{ ...moved, entries: 3, verified: 3, newest: expect.any(Date) }],
+    recorded: 4n,
+  })
+  expect(await as('api', (tx) => q.revenue.sumRevenue(tx, tenantId, new Date()))).toEqual({ rows: [], recorded: 0n })
 
   // health
   expect(await q.health.isWritable(dbs.api.lookup)).toBe(true)
@@ -651,12 +542,24 @@ test('every function of every queries.ts runs, and gives what its type says', as
 
 /** The nouns of a domain, and what no operation asks for: their functions are run by tests of their own. */
 const BY_NOUN = [
+  'attribution/engine/changes',
+  'attribution/engine/editions',
+  'attribution/engine/orders',
+  'attribution/engine/runs',
+  'attribution/rates',
+  'attribution/reports/channels',
+  'attribution/reports/models',
+  'attribution/reports/orders',
+  'attribution/reports/runs',
+  'attribution/windows',
   'auth/sessions',
   'events/channels',
   'events/conversions',
   'events/import',
   'events/spend',
   'jobs',
+  'revenue/daily',
+  'revenue/ledger',
   'rollups',
   'tenants/alerts',
   'tenants/api-keys',
@@ -664,6 +567,7 @@ const BY_NOUN = [
   'tenants/idempotency',
   'tenants/limits',
   'tenants/members',
+  'tenants/report-window',
   'tenants/retention',
   'tenants/settings',
   'webhooks/dead-events',
@@ -673,7 +577,10 @@ const BY_NOUN = [
   'webhooks/privacy',
 ]
 /** Run above as one. */
-const TOGETHER: Record<string, string[]> = { webhooks: ['webhooks/ingest', 'webhooks/ledger'] }
+const TOGETHER: Record<string, string[]> = {
+  attribution: ['attribution/recompute'],
+  webhooks: ['webhooks/ingest', 'webhooks/ledger'],
+}
 
 test('every queries.ts there is takes part', () => {
   const src = fileURLToPath(new URL('../../src/', import.meta.url))

@@ -112,17 +112,17 @@ test.each<[string, Partial<Touch>]>([
   expect(codesOf(await store(platform.tenant, 'order', touch(change), touch()))).toEqual(['personal_data', 'accepted'])
 })
 
-test('accepted touches queue one recompute of their times; repeats queue none', async () => {
+test('accepted touches note their visitor and times and queue one publication; repeats do neither', async () => {
   const tenant = await platform.createTenant()
-  const jobs = () =>
-    platform.query<{ from: string; to: string }>(
-      `select data ->> 'from' as from, data ->> 'to' as to from pgboss.job where data ->> 'tenantId' = $1`,
-      [tenant.tenantId],
-    )
+  const read = (what: string) => platform.query<Record<string, unknown>>(what, [tenant.tenantId])
   const touches = [touch({ occurredAt: NOON }), touch({ occurredAt: new Date(NOON.getTime() - DAY) })]
   await store(tenant, 'import', ...touches)
   await store(tenant, 'import', ...touches)
-  expect(await jobs()).toEqual([{ from: new Date(NOON.getTime() - DAY).toISOString(), to: NOON.toISOString() }])
+  const queued = "select data ->> 'job' as job from pgboss.job where data ->> 'tenantId' = $1"
+  expect(await read(queued)).toEqual([{ job: 'attribution.recompute_touched' }])
+  const noted =
+    'select identity is not null as "isVisitors", from_at, until_at from attribution_changes where tenant_id = $1'
+  expect(await read(noted)).toEqual([{ isVisitors: true, from_at: new Date(NOON.getTime() - DAY), until_at: NOON }])
 })
 
 test('hashes are of the tenant, and of one kind of thing each', async () => {

@@ -278,10 +278,8 @@ describe('with the platform', () => {
       'real',
       0,
     ])
-    const daily = await ask('/api/v1/revenue/daily?start_date=2026-11-19&end_date=2026-11-20', {
-      headers: { authorization },
-    })
-    expect([daily.status, daily.headers.get('x-served-by'), daily.headers.get('x-mock-reason')]).toEqual([
+    const status = await ask('/api/reconciliation/status', { headers: { authorization } })
+    expect([status.status, status.headers.get('x-served-by'), status.headers.get('x-mock-reason')]).toEqual([
       200,
       'mock',
       'not_implemented',

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Model } from '../../src/attribution/models.ts'
-import { publishRun } from '../../src/attribution/queries.ts'
+import { listLiveEditions, setPublications } from '../../src/attribution/engine/editions/queries.ts'
+import type { CreditedEntry, Entry } from '../../src/attribution/engine/order.ts'
+import { addRow, createBatch } from '../../src/attribution/engine/orders/batch.ts'
+import { deleteOrders, insertCredits, setOrders } from '../../src/attribution/engine/orders/queries.ts'
+import { publishRuns } from '../../src/attribution/engine/runs/queries.ts'
 import type { RequestContext, TenantContext } from '../../src/context.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant } from '../../src/db/tenant.ts'
@@ -88,52 +91,90 @@ interface CreditInput {
   revenueMinor: bigint
 }
 
+const MODELS = ['linear', 'last_touch']
+
+/** As the engine publishes them: from now on these are the orders of the day. */
 async function publish(
-  { ctx }: World,
+  { platform, ctx }: World,
   { tenantId }: TestTenant,
-  { day, model = 'linear', credits }: { day: string; model?: Model; credits: CreditInput[] },
+  { day, credits }: { day: string; credits: CreditInput[] },
 ): Promise<void> {
+  await platform.query(
+    `insert into attribution_editions (tenant_id, number, config, config_sha256, models, status, published_at)
+     values ($1, 1, '{}', sha256('x'), $2, 'published', now())
+     on conflict (tenant_id, number) do nothing`,
+    [tenantId, MODELS],
+  )
+  const former = await platform.query<{ orderKey: string }>(
+    `select order_key as "orderKey" from attribution_orders
+     where tenant_id = $1 and (ordered_at at time zone 'UTC')::date = $2::date`,
+    [tenantId, day],
+  )
   const scope: TenantContext = { ...ctx, tenantId, principal: { kind: 'worker', tenantId } }
-  const currencies = [...new Set(credits.map(({ currency }) => currency))]
   await inTenant(
     ctx.db.main,
     scope,
-    (tx) =>
-      publishRun(
-        tx,
-        {
-          tenantId,
-          model,
-          modelVersion: '1.0.0',
-          day,
-          dataCutoff: new Date(),
-          inputHash: '0'.repeat(64),
-          outputHash: '0'.repeat(64),
-          orders: credits.length,
-        },
-        currencies.map((currency) => {
-          const own = credits.filter((credit) => credit.currency === currency)
-          const netMinor = own.reduce((sum, { revenueMinor }) => sum + revenueMinor, 0n)
-          const count = { orders: own.length, attributedOrders: own.length }
-          const money = {
-            capturedMinor: netMinor,
-            refundedMinor: 0n,
-            overRefundedMinor: 0n,
-            netMinor,
-            attributedMinor: netMinor,
-          }
-          return { currency, ...count, ...money }
-        }),
-        credits.map((credit, position) => ({
-          ...credit,
+    async (tx) => {
+      const [edition] = await listLiveEditions(tx, tenantId)
+      if (edition === undefined) throw new Error('there is no edition')
+      const { editionId } = edition
+      const models = MODELS.map((name) => ({ name, version: '1.0.0', text: name }))
+      const number = edition.publications + 1
+      const publication = { tenantId, editionId, number, dataCutoff: new Date(), cause: 'data', models } as const
+      const orderedAtUs = Date.parse(`${day}T12:00:00Z`) * 1_000
+      const batch = createBatch(MODELS.length)
+      for (const [position, { orderKey, channel, currency, revenueMinor }] of credits.entries()) {
+        const entry: Entry = {
           entryKey: 'entry',
-          position,
-          touchExternalId: null,
-          touchedAt: null,
-          orderedAt: `${day}T12:00:00Z`,
-          conversionMicro: 1_000_000n,
+          kind: 'capture',
+          amountMinor: revenueMinor,
+          currency,
+          reverses: null,
+          occurredAtUs: orderedAtUs,
+        }
+        const shares = MODELS.map(() => Array.from({ length: position + 1 }, () => revenueMinor))
+        const conversions = MODELS.map(() => Array.from({ length: position + 1 }, () => 1_000_000))
+        const credited: CreditedEntry = {
+          entry,
+          revenueMinor: shares,
+          conversionMicro: conversions,
+          reportingMinor: null,
+        }
+        const touch = {
+          occurredAtUs: orderedAtUs,
+          origin: 'server',
+          externalId: `t${position}`,
+          channel,
+          campaign: null,
+          tier: 'visitor_id',
+        } as const
+        addRow(batch, { orderKey, orderedAtUs, credited, position, touch })
+      }
+      const orders = [...Map.groupBy(credits, ({ orderKey }) => orderKey)].map(([orderKey, own]) => ({
+        orderKey,
+        orderedAtUs,
+        identityTier: 'visitor_id' as const,
+        touches: own.length,
+        totals: [...Map.groupBy(own, ({ currency }) => currency)].map(([currency, ofOne]) => ({
+          currency,
+          capturedMinor: ofOne.reduce((sum, { revenueMinor }) => sum + revenueMinor, 0n),
+          refundedMinor: 0n,
+          overRefundedMinor: 0n,
+          reportingMinor: null,
         })),
-      ),
+        inputSha256: Buffer.alloc(32),
+        outputSha256: Buffer.alloc(64),
+      }))
+      await deleteOrders(
+        tx,
+        publication,
+        former.map(({ orderKey }) => orderKey),
+      )
+      if (credits.length > 0) await insertCredits(tx, publication, batch)
+      if (credits.length > 0) await setOrders(tx, publication, orders)
+      await publishRuns(tx, publication, [{ day, orders: orders.length }])
+      await setPublications(tx, publication, number)
+    },
     WORKER,
   )
 }
@@ -224,16 +265,18 @@ async function recompute({ platform }: World): Promise<Lines> {
       entries: ofHour.entries + 1,
     })
   }
-  const published = `published_runs as p join attribution_runs as r using (tenant_id, run_id)`
   const credits = await platform.query<CreditRow>(
-    `select p.tenant_id, to_char(p.window_start at time zone 'UTC', 'YYYY-MM-DD') as day, p.model, c.channel, c.currency,
-            c.order_key, c.revenue_minor::text as revenue, c.conversion_micro::text as micro
-     from ${published} join attribution_credits as c using (tenant_id, run_id)`,
+    `select tenant_id, to_char(o.ordered_at at time zone 'UTC', 'YYYY-MM-DD') as day, p.model, c.channel, c.currency, order_key,
+            p.revenue::text, p.conversion::text as micro
+     from attribution_editions as e
+     join attribution_orders as o using (tenant_id, edition_id)
+     join attribution_order_credits as c using (tenant_id, edition_id, order_key, revision)
+     cross join lateral unnest(e.models, c.revenue_minor, c.conversion_micro) as p (model, revenue, conversion)`,
   )
   const totals = await platform.query<TotalRow>(
     `select p.tenant_id, to_char(p.window_start at time zone 'UTC', 'YYYY-MM-DD') as day, p.model, t.currency, t.orders,
             t.attributed_orders, t.net_minor::text as net
-     from ${published} join attribution_run_totals as t using (tenant_id, run_id)`,
+     from published_day_runs as p join attribution_day_run_totals as t using (tenant_id, run_id)`,
   )
   const channels = Map.groupBy(
     credits,
@@ -310,12 +353,12 @@ async function happen(
   else {
     const day = new Date(START + random(6) * DAY_MS).toISOString().slice(0, 10)
     const credits = Array.from({ length: random(5) }, () => ({
-      orderKey: `shopify:${random(3)}`,
+      orderKey: `shopify:${Date.parse(day)}-${random(3)}`,
       channel: pick(['email', 'direct', '(unattributed)']),
       currency: pick(['USD', 'EUR']),
       revenueMinor: BigInt(random(10_000)),
     }))
-    await publish(world, tenant, { day, model: pick(['linear', 'last_touch'] as const), credits })
+    await publish(world, tenant, { day, credits })
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract.ts'
+import { givenOwnOrders } from '../support/money.ts'
 import { usePlatform } from '../support/platform.ts'
 import { sendAsAllowed } from './support/callers.ts'
 import { implementedIds, type Natural, naturalOf, type Reply, rowOf } from './support/request.ts'
@@ -22,6 +23,12 @@ const reports: Partial<Record<OperationId, (site: Site) => Promise<unknown>>> = 
     const token = await tokenFor(site, 'viewer')
     const body = { message: randomUUID(), occurred_at: new Date().toISOString() }
     return platform.call('logError', { token, body })
+  },
+  listLedgerEntries: ({ tenant }) => {
+    const id = randomUUID()
+    const at = new Date()
+    const entries = [{ entryKey: `own:${id}`, kind: 'capture', amountMinor: 100n, at }] as const
+    return givenOwnOrders(platform, tenant, [{ orderKey: `own:${id}`, orderedAt: at, currency: 'USD', entries }])
   },
 }
 

@@ -138,7 +138,6 @@ describe('the matrix', () => {
     const without = listWithoutRow()
     expect([...without.values()].flat().filter(isImplemented)).toEqual([])
     expect([...without.keys()].sort()).toEqual([
-      '/api/attribution/explain/{entity_type}/{entity_id}',
       '/api/budget/recommendations/{job_id}',
       '/api/export/jobs/{job_id}',
       '/api/investigations/{investigation_id}',

@@ -284,3 +284,10 @@ export async function givenTouches(
   const { body } = await platform.call('ingestTouchpoints', { tenant, body: { touchpoints } })
   if (body.accepted !== touches.length) throw new Error(`not all were accepted: ${JSON.stringify(body)}`)
 }
+
+/** Rows of `ingestSpend`, sent by a manager. Throws unless all are taken. */
+export async function givenSpend(platform: TestPlatform, tenant: TestTenant, spend: readonly object[]): Promise<void> {
+  const headers = { authorization: `Bearer ${tenant.tokens.manager}` }
+  const { status, body } = await platform.call('ingestSpend', { tenant, token: null, headers, body: { spend } })
+  if (status !== 200 || body.rejected > 0) throw new Error(`not all were taken: ${JSON.stringify(body)}`)
+}

@@ -46,7 +46,10 @@ export interface TenantIds {
   userId: string
   endpointId: string
   eventId: string
+  editionId: string
+  formerRunId: string
   runId: string
+  windowRunId: string
   sessionId: string
   deadEventId: string
   replayId: string
@@ -59,7 +62,10 @@ export function newIds(): TenantIds {
     userId: randomUUID(),
     endpointId: randomUUID(),
     eventId: randomUUID(),
+    editionId: randomUUID(),
+    formerRunId: randomUUID(),
     runId: randomUUID(),
+    windowRunId: randomUUID(),
     sessionId: randomUUID(),
     deadEventId: randomUUID(),
     replayId: randomUUID(),
@@ -79,13 +85,23 @@ export function rowsOf({
   userId,
   endpointId,
   eventId,
+  editionId,
+  formerRunId,
   runId,
+  windowRunId,
   sessionId,
   deadEventId,
   replayId,
   entryKey,
 }: TenantIds): [table: string, row: Row][] {
   const tenant = { tenant_id: tenantId }
+  const window = {
+    first_day: '2026-03-01',
+    last_day: '2026-03-01',
+    time_zone: 'UTC',
+    currency: 'USD',
+    is_converted: false,
+  }
   return [
     ['tenants', { ...tenant, slug: `t-${tenantId.slice(0, 8)}`, name: 'Test shop', reporting_currency: 'USD' }],
     ['tenant_slugs', { ...tenant, slug: `t-${tenantId.slice(0, 8)}` }],
@@ -381,6 +397,20 @@ export function rowsOf({
       { ...tenant, order_key: `stripe:${randomUUID()}`, event_id: eventId, currency: 'USD', ordered_at: AT },
     ],
     [
+      'order_parts',
+      {
+        ...tenant,
+        order_key: `stripe:${randomUUID()}`,
+        event_id: eventId,
+        currency: 'USD',
+        total_minor: '1999',
+        tax_minor: '319',
+        shipping_minor: '0',
+        tip_minor: '0',
+        discount_minor: '0',
+      },
+    ],
+    [
       'ledger_entries',
       {
         ...tenant,
@@ -407,11 +437,12 @@ export function rowsOf({
         item_sha256: bytes(),
       },
     ],
+    // Of the release before (0005), which may run beside this one.
     [
       'attribution_runs',
       {
         ...tenant,
-        run_id: runId,
+        run_id: formerRunId,
         model: 'linear',
         model_version: '1.0.0',
         window_start: '2026-03-01T00:00:00Z',
@@ -426,7 +457,7 @@ export function rowsOf({
       'attribution_run_totals',
       {
         ...tenant,
-        run_id: runId,
+        run_id: formerRunId,
         currency: 'USD',
         orders: 1,
         attributed_orders: 1,
@@ -441,7 +472,7 @@ export function rowsOf({
       'attribution_credits',
       {
         ...tenant,
-        run_id: runId,
+        run_id: formerRunId,
         order_key: 'stripe:pi_1',
         entry_key: randomUUID(),
         position: 0,
@@ -452,7 +483,151 @@ export function rowsOf({
         conversion_micro: '1000000',
       },
     ],
-    ['published_runs', { ...tenant, model: 'linear', window_start: '2026-03-01T00:00:00Z', run_id: runId }],
+    ['published_runs', { ...tenant, model: 'linear', window_start: '2026-03-01T00:00:00Z', run_id: formerRunId }],
+    [
+      'attribution_editions',
+      {
+        ...tenant,
+        edition_id: editionId,
+        number: randomInt(1, 2 ** 31),
+        config: '{}',
+        config_sha256: bytes(),
+        models: ['linear'],
+        status: 'superseded',
+      },
+    ],
+    ['attribution_changes', { ...tenant, order_key: 'stripe:pi_1' }],
+    [
+      'attribution_orders',
+      {
+        ...tenant,
+        edition_id: editionId,
+        order_key: `stripe:${randomUUID()}`,
+        revision: 1,
+        ordered_at: AT,
+        identity_tier: 'visitor_id',
+        touches: 1,
+        currencies: ['USD'],
+        captured_minor: ['1999'],
+        refunded_minor: ['0'],
+        over_refunded_minor: ['0'],
+        input_sha256: bytes(),
+        output_sha256: bytes(),
+      },
+    ],
+    [
+      'attribution_order_credits',
+      {
+        ...tenant,
+        edition_id: editionId,
+        order_key: 'stripe:pi_1',
+        revision: 1,
+        entry_key: randomUUID(),
+        position: 0,
+        kind: 'capture',
+        currency: 'USD',
+        ordered_at: AT,
+        occurred_at: AT,
+        channel: 'email',
+        revenue_minor: ['1999'],
+        conversion_micro: ['1000000'],
+      },
+    ],
+    [
+      'attribution_day_runs',
+      {
+        ...tenant,
+        run_id: runId,
+        edition_id: editionId,
+        publication: 1,
+        model: 'linear',
+        model_version: '1.0.0',
+        window_start: '2026-03-01T00:00:00Z',
+        window_end: '2026-03-02T00:00:00Z',
+        data_cutoff: AT,
+        input_hash: bytes().toString('hex'),
+        output_hash: bytes().toString('hex'),
+        orders: 1,
+        cause: 'data',
+      },
+    ],
+    [
+      'attribution_day_run_totals',
+      {
+        ...tenant,
+        run_id: runId,
+        currency: 'USD',
+        orders: 1,
+        attributed_orders: 1,
+        captured_minor: '1999',
+        refunded_minor: '0',
+        over_refunded_minor: '0',
+        net_minor: '1999',
+        attributed_minor: '1999',
+      },
+    ],
+    [
+      'attribution_day_run_changes',
+      {
+        ...tenant,
+        run_id: runId,
+        channel: randomUUID(),
+        currency: 'USD',
+        revenue_delta_minor: '1999',
+        conversion_delta_micro: '1000000',
+      },
+    ],
+    [
+      'published_day_runs',
+      { ...tenant, edition_id: editionId, model: 'linear', window_start: '2026-03-01T00:00:00Z', run_id: runId },
+    ],
+    ['attribution_windows', { ...tenant, ...window, time_zone: randomUUID() }],
+    [
+      'attribution_window_runs',
+      {
+        ...tenant,
+        ...window,
+        window_run_id: windowRunId,
+        edition_id: editionId,
+        starts_at: '2026-03-01T00:00:00Z',
+        ends_at: '2026-03-02T00:00:00Z',
+        data_cutoff: AT,
+        orders: 1,
+        attributed_orders: 1,
+        net_minor: '1999',
+        coverage: 1,
+        replicates: 200,
+        seed: 'seed',
+        input_sha256: bytes(),
+        output_sha256: bytes(),
+        diagnostics: '{}',
+      },
+    ],
+    [
+      'attribution_window_channels',
+      {
+        ...tenant,
+        window_run_id: windowRunId,
+        model: 'linear',
+        channel: randomUUID(),
+        conversion_micro: '1000000',
+        revenue_minor: '1999',
+        share: 1,
+        sample_size: 1,
+        grade: 'D',
+      },
+    ],
+    [
+      'published_windows',
+      {
+        ...tenant,
+        ...window,
+        time_zone: randomUUID(),
+        edition_id: editionId,
+        window_run_id: windowRunId,
+        publication: 1,
+      },
+    ],
     [
       'attribution_recompute_jobs',
       {

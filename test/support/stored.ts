@@ -9,8 +9,8 @@ const TABLES = [
   'touchpoints',
   'conversions',
   'spend_versions',
-  'attribution_runs',
-  'attribution_credits',
+  'attribution_day_runs',
+  'attribution_order_credits',
   'attribution_recompute_jobs',
   'pgboss.job',
 ] as const

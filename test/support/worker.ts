@@ -2,10 +2,15 @@ import type { ChildProcess } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type pg from 'pg'
+import { bringUpToDate, recomputeSpan } from '../../src/attribution/engine/service.ts'
+import { ATTRIBUTION_MODELS } from '../../src/attribution/models/registry.ts'
 import type { TenantContext } from '../../src/context.ts'
 import { connect } from '../../src/db/connect.ts'
 import { type Answer, signStripe, type TestPlatform, type TestTenant } from './platform.ts'
 import type { OnTestFinished } from './rows.ts'
+
+/** Of models whose credits are computed order by order, in the order in which they are stored. */
+export const ORDER_MODELS = ATTRIBUTION_MODELS.filter(({ level }) => level === 'order').map(({ name }) => name)
 
 const SECRET = 'whsec_only_for_tests'
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -157,6 +162,17 @@ export async function countJobs(admin: pg.Client, queue: string): Promise<QueueC
   return rows[0]
 }
 
+/** Computes every order of a tenant anew in this process, from the data alone: what comes out as it was stays as it is. */
+export function recomputeAll(ctx: TenantContext): Promise<void> {
+  const span = { from: '-infinity', until: 'infinity', cause: 'request' } as const
+  return recomputeSpan(ctx, span, new AbortController().signal)
+}
+
+/** What the worker does on a wake-up, in this process. */
+export async function bringUp(ctx: TenantContext): Promise<void> {
+  await bringUpToDate(ctx, new AbortController().signal)
+}
+
 /** Whether all that was taken in has been worked off. */
 export async function isIdle(admin: pg.Client): Promise<boolean> {
   const { rows } = await admin.query(
@@ -167,7 +183,7 @@ export async function isIdle(admin: pg.Client): Promise<boolean> {
 
 export interface Result {
   runs: Record<string, { inputHash: string; outputHash: string }>
-  /** Over all models and days: `model order entry position channel touch currency revenue conversion`. */
+  /** Over all models and days, without those of nothing: `model order entry position channel touch currency revenue conversion`. */
   credits: string[]
 }
 
@@ -175,13 +191,20 @@ export interface Result {
 export async function readResult(admin: pg.Client, tenantId: string): Promise<Result> {
   const runs = await admin.query(
     `select p.model || ' ' || to_char(p.window_start at time zone 'UTC', 'YYYY-MM-DD') as key, r.input_hash, r.output_hash
-     from published_runs as p join attribution_runs as r using (tenant_id, run_id) where tenant_id = $1 order by 1`,
+     from attribution_editions as e
+     join published_day_runs as p using (tenant_id, edition_id)
+     join attribution_day_runs as r using (tenant_id, run_id)
+     where tenant_id = $1 and e.status = 'published' order by 1`,
     [tenantId],
   )
   const credits = await admin.query(
     `select concat_ws(' ', p.model, c.order_key, c.entry_key, c.position, c.channel, coalesce(c.touch_external_id, '-'),
-                      c.currency, c.revenue_minor, c.conversion_micro) as line
-     from published_runs as p join attribution_credits as c using (tenant_id, run_id) where tenant_id = $1`,
+                      c.currency, p.revenue, p.conversion) as line
+     from attribution_editions as e
+     join attribution_orders as o using (tenant_id, edition_id)
+     join attribution_order_credits as c using (tenant_id, edition_id, order_key, revision)
+     cross join lateral unnest(e.models, c.revenue_minor, c.conversion_micro) as p (model, revenue, conversion)
+     where tenant_id = $1 and e.status = 'published' and (p.revenue <> 0 or p.conversion <> 0)`,
     [tenantId],
   )
   return {

@@ -4,7 +4,16 @@ import type pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { startPlatform, until } from '../support/platform.ts'
 import { connectAs, type OnTestFinished } from '../support/rows.ts'
-import { countJobs, givenShop, type Happening, isIdle, killHard, readResult, type Shop } from '../support/worker.ts'
+import {
+  countJobs,
+  givenShop,
+  type Happening,
+  isIdle,
+  killHard,
+  ORDER_MODELS,
+  readResult,
+  type Shop,
+} from '../support/worker.ts'
 
 const NOON = new Date(`${new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10)}T12:00:00Z`)
 
@@ -51,7 +60,7 @@ async function expectDoneOnce(admin: pg.Client, shop: Shop, payments: number): P
   const { rows } = await admin.query('select count(*)::int as n from ledger_entries where tenant_id = $1', [tenantId])
   expect(rows[0].n).toBe(payments)
   const { credits } = await readResult(admin, tenantId)
-  expect(credits).toHaveLength(payments * 3)
+  expect(credits).toHaveLength(payments * ORDER_MODELS.length)
   expect(credits.every((line) => line.endsWith('USD 1000 1000000'))).toBe(true)
 }
 
@@ -92,8 +101,8 @@ describe('kill -9 of a worker in the middle of its batch: another one takes over
     await until(() => isIdle(admin), Boolean, 30_000)
     expect(performance.now() - started).toBeLessThan(20_000)
     await expectDoneOnce(admin, shop, PAYMENTS.length)
-    const { rows } = await admin.query('select count(*)::int as n from published_runs')
-    expect(rows[0].n).toBe(3)
+    const { rows } = await admin.query('select count(*)::int as n from published_day_runs')
+    expect(rows[0].n).toBe(ORDER_MODELS.length)
   })
 })
 

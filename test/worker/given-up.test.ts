@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
-import { giveUpRecompute, runRecomputeJob } from '../../src/attribution/service.ts'
+import { giveUpRecompute, runRecomputeJob } from '../../src/attribution/recompute/service.ts'
 import { inTenant } from '../../src/db/tenant.ts'
 import { tidy } from '../../src/jobs/service.ts'
 import { addJob, enqueue, type JobContext } from '../../src/queue/job.ts'

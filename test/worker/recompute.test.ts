@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest'
-import { recomputeDay } from '../../src/attribution/service.ts'
 import { startPlatform, until } from '../support/platform.ts'
 import { connectAs } from '../support/rows.ts'
-import { givenShop, type Happening, isIdle, readResult, type Shop, workerContext } from '../support/worker.ts'
+import {
+  bringUp,
+  givenShop,
+  type Happening,
+  isIdle,
+  readResult,
+  recomputeAll,
+  type Shop,
+  workerContext,
+} from '../support/worker.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -13,7 +21,7 @@ type Story = [name: string, story: Happening[], lastTouch: string[] | null]
 
 /**
  * Each is a story whose last happening changes what earlier ones mean, on days that the happening itself does not name.
- * After it was worked off, computing every day anew must change nothing.
+ * After it was worked off, computing every order anew must change nothing.
  */
 const STORIES: readonly Story[] = [
   [
@@ -74,7 +82,7 @@ const STORIES: readonly Story[] = [
   ],
 ]
 
-test('no news is left without the recompute of every day that it changes', { timeout: 90_000 }, async ({
+test('no news is left without the recompute of every order that it changes', { timeout: 90_000 }, async ({
   onTestFinished,
 }) => {
   const platform = await startPlatform(onTestFinished)
@@ -93,7 +101,7 @@ test('no news is left without the recompute of every day that it changes', { tim
     const { tenant } = shops[index] as Shop
     const answered = await readResult(admin, tenant.tenantId)
     const ctx = workerContext(platform, tenant, onTestFinished)
-    for (let day = 0; day <= 45; day += 1) await recomputeDay(ctx, at(day).toISOString().slice(0, 10))
+    await recomputeAll(ctx)
     expect(answered, name).toEqual(await readResult(admin, tenant.tenantId))
     const credited = answered.credits.filter((line) => line.startsWith('last_touch')).map((line) => line.split(' '))
     const pairs = credited.map((parts) => `${parts[1]?.replace('stripe:pi_', '')} ${parts[4]}`)
@@ -101,27 +109,26 @@ test('no news is left without the recompute of every day that it changes', { tim
   }
 })
 
-test('a day is computed anew only when its inputs changed, also by several at once', async ({ onTestFinished }) => {
+test('an order is computed anew only when its inputs changed, also by several at once', async ({ onTestFinished }) => {
   const platform = await startPlatform(onTestFinished)
   const admin = await connectAs(platform.database, 'admin', onTestFinished)
   const shop = await givenShop(platform)
   await platform.startWorker()
   await shop.send([{ kind: 'charge', order: 'one', visitor: 'ann', at: at(0, 1), amount: 100 }])
   await until(() => isIdle(admin), Boolean)
-  const runs = async () => (await admin.query('select count(*)::int as n from attribution_runs')).rows[0].n
-  expect(await runs()).toBe(3)
+  const runs = async () => (await admin.query('select count(*)::int as n from attribution_day_runs')).rows[0].n
+  const models = (await admin.query('select cardinality(models) as n from attribution_editions')).rows[0].n
+  expect(models).toBeGreaterThan(3)
+  expect(await runs()).toBe(models)
 
   const ctx = workerContext(platform, shop.tenant, onTestFinished)
-  const day = at(0).toISOString().slice(0, 10)
-  await Promise.all(Array.from({ length: 4 }, () => recomputeDay(ctx, day)))
-  expect(await runs()).toBe(3)
-  // A day on which nothing ever happened leaves no trace.
-  await recomputeDay(ctx, '2020-01-01')
-  expect(await runs()).toBe(3)
+  await Promise.all(Array.from({ length: 4 }, () => recomputeAll(ctx)))
+  expect(await runs()).toBe(models)
 
   await shop.sendTouches([{ id: 't1', visitor: 'ann', at: at(0), channel: 'email' }])
-  await Promise.all(Array.from({ length: 4 }, () => recomputeDay(ctx, day)))
-  expect(await runs()).toBe(6)
+  await Promise.all(Array.from({ length: 4 }, () => bringUp(ctx)))
+  expect(await runs()).toBe(2 * models)
   const { credits } = await readResult(admin, shop.tenant.tenantId)
+  expect(credits).toHaveLength(models)
   expect(credits.every((line) => line.includes(' email t1 '))).toBe(true)
 })

@@ -4,13 +4,14 @@ import { parse } from 'yaml'
 import type {
   Condition,
   FieldRule,
+  PartsRule,
   SourceEvent as RuntimeEvent,
   Gift as RuntimeGift,
   Test,
 } from '../../../src/webhooks/normalize/field-map.ts'
 
 export { listOf } from '../../../src/webhooks/normalize/lists.ts'
-export type { Condition, FieldRule, Test }
+export type { Condition, FieldRule, PartsRule, Test }
 
 /** The shapes of the files in api-contracts/governance, as its schemas/*.json demand them. */
 
@@ -37,6 +38,8 @@ export interface CanonicalEvents {
       fields: Record<string, CanonicalField>
     }
   >
+  /** What a body may say of the parts of its order. */
+  parts: Record<string, CanonicalField>
 }
 
 export interface LedgerStates {
@@ -65,7 +68,7 @@ export interface Transforms {
   >
 }
 
-export type FieldParameter = 'template' | 'released' | 'table' | 'value' | 'balance' | 'explained_by'
+export type FieldParameter = 'template' | 'released' | 'table' | 'value' | 'balance' | 'explained_by' | 'less'
 
 export interface Gift extends RuntimeGift {
   /** primary: what the topic is about, as `x-canonical-event` says. also: what the same snapshot tells besides. */

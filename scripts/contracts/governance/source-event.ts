@@ -9,6 +9,7 @@ import {
   type FieldRule,
   type Gift,
   listOf,
+  type PartsRule,
   type SourceEvent,
   type Test,
 } from './data.ts'
@@ -47,6 +48,25 @@ export function* checkEvent(scope: MapScope, event: SourceEvent, schema: SourceN
     if (seen.has(gift.event)) yield fault('event', placeOf(at, 'event'), `${gift.event} is given twice`)
     seen.add(gift.event)
     yield* checkGift(scope, schema, gift, canonical.fields, at)
+  }
+  for (const [index, parts] of (event.parts ?? []).entries())
+    yield* checkParts(scope, schema, parts, placeOf(place, 'parts', index))
+}
+
+/** The fields of the parts, which no delivery is dead for: what is missing is not known. */
+function* checkParts(scope: MapScope, schema: SourceNode, { when, fields }: PartsRule, at: Place): Generator<Fault> {
+  for (const tested of testedPaths(when, placeOf(at, 'when'))) yield* checkTest(scope, schema, tested)
+  const canonical = scope.governance.canonical.data.parts
+  for (const [name, { required }] of Object.entries(canonical)) {
+    if (required && fields[name] === undefined)
+      yield fault('field', placeOf(at, 'fields'), `the parts need ${name}, and nothing is mapped to it`)
+  }
+  const gift: Gift = { event: 'parts', role: 'also', fields }
+  for (const [name, rule] of Object.entries(fields)) {
+    const place = placeOf(at, 'fields', name)
+    const field = canonical[name]
+    if (field === undefined) yield fault('field', place, `the parts have no field ${name}`)
+    else yield* checkField(scope, schema, rule, { at: place, gives: field.type, gift })
   }
 }
 
@@ -138,11 +158,12 @@ function* checkField(scope: MapScope, schema: SourceNode, rule: FieldRule, targe
 }
 
 function parameterPaths(
-  { balance = {}, released = {}, explained_by: sums = {} }: ParameterPaths,
+  { balance = {}, released = {}, explained_by: sums = {}, less = [] }: ParameterPaths,
   at: Place,
 ): { path: string; at: Place }[] {
   return [
     ...Object.entries(released).map(([name, path]) => ({ path, at: placeOf(at, 'released', name) })),
+    ...less.map((path, index) => ({ path, at: placeOf(at, 'less', index) })),
     ...Object.entries(balance).map(([name, path]) => ({ path, at: placeOf(at, 'balance', name) })),
     ...Object.entries(sums).flatMap(([name, paths]) =>
       paths.map((path, index) => ({ path, at: placeOf(at, 'explained_by', name, index) })),
@@ -154,6 +175,7 @@ interface ParameterPaths {
   balance?: Record<string, string>
   released?: Record<string, string>
   explained_by?: Record<string, string[]>
+  less?: string[]
 }
 
 /** Guaranteed by the schema, by a header that must be there, by a condition, or as part of the item that is read. */
@@ -223,7 +245,7 @@ function* checkChain(scope: MapScope, schema: SourceNode, rule: FieldRule, targe
     types = new Set([transform.gives])
   }
   if (!types.has(gives)) yield fault('type', at, `the transforms give ${[...types].join()}, and the field is ${gives}`)
-  for (const parameter of ['template', 'released', 'table', 'value', 'balance', 'explained_by'] as const) {
+  for (const parameter of ['template', 'released', 'table', 'value', 'balance', 'explained_by', 'less'] as const) {
     if (rule[parameter] !== undefined && !used.has(parameter)) {
       yield fault('type', placeOf(at, parameter), `no transform of this field uses \`${parameter}\``)
     }

@@ -15,7 +15,7 @@ import { compareEffects, untilDrained } from '../ingest/verify.ts'
 import { MAX_TAKEOVER_MS, type Report, type Takeover } from './report.ts'
 
 /** What the jobs of a queue write first, so that a lock on it keeps one of them in its middle. */
-const HELD_BY: Readonly<Record<string, string>> = { webhook: 'ledger_entries', attribution: 'attribution_runs' }
+const HELD_BY: Readonly<Record<string, string>> = { webhook: 'ledger_entries', attribution: 'attribution_day_runs' }
 const HOUR_MS = 3_600_000
 /** Until it counts as lost. */
 const GIVE_UP_MS = 60_000

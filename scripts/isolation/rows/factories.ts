@@ -10,6 +10,14 @@ export const FACTORIES: Record<string, Record<string, string | null>> = {
     reverses_entry_key: null,
     corrects_entry_key: null,
   },
+  // As above; and the parts are no more than their total.
+  'public.order_parts': {
+    conversion_id: null,
+    total_minor: '1999',
+    tax_minor: '0',
+    shipping_minor: '0',
+    tip_minor: '0',
+  },
   // Only what failed has a message.
   'public.view_refreshes': { outcome: 'failure', message: 'It failed.' },
   // A fact comes from a delivery or from a conversion.
@@ -25,7 +33,15 @@ export const ADDS_ROWS: ReadonlySet<string> = new Set([
   'public.tenants',
   'public.ledger_entries',
   'public.uncounted_entries',
+  'public.order_parts',
+  'public.fx_rates',
   'public.published_runs',
+  'public.published_day_runs',
+  'public.attribution_editions',
+  'public.touchpoints',
+  'public.order_facts',
+  'public.canonical_events',
+  'public.order_groups',
   'public.poll_cursors',
   'public.poll_findings',
 ])

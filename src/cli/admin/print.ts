@@ -40,3 +40,15 @@ function toCell(value: unknown): string {
   if (value === null || value === undefined) return '-'
   return Array.isArray(value) ? value.join(',') : String(value)
 }
+
+const PROGRESS_MS = 2_000
+
+/** A line on stderr every two seconds. */
+export function showProgress(what: string): (done: number) => void {
+  let saidAt = performance.now()
+  return (done) => {
+    if (performance.now() - saidAt < PROGRESS_MS) return
+    saidAt = performance.now()
+    console.error(`${done} ${what} …`)
+  }
+}

@@ -1,6 +1,7 @@
 import { ProvisioningError } from '../../tenants/operator.ts'
 import { rotateMasterKey, rotateTenantKey } from '../../tenants/rotate-keys.ts'
 import type { AdminCommand } from './command.ts'
+import { showProgress } from './print.ts'
 
 export const rotationCommands: Record<string, AdminCommand> = {
   'rotate-master-key': {
@@ -24,16 +25,4 @@ export const rotationCommands: Record<string, AdminCommand> = {
       return { tenant_id: tenantId, version, secrets_sealed: secretsSealed }
     },
   },
-}
-
-const PROGRESS_MS = 2_000
-
-/** A line on stderr every two seconds. */
-function showProgress(what: string): (done: number) => void {
-  let saidAt = performance.now()
-  return (done) => {
-    if (performance.now() - saidAt < PROGRESS_MS) return
-    saidAt = performance.now()
-    console.error(`${done} ${what} …`)
-  }
 }

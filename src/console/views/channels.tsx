@@ -19,7 +19,16 @@ type Model = ChannelAttribution['model']
 const MODELS: Readonly<Record<Model, string>> = {
   first_touch: 'First touch',
   last_touch: 'Last touch',
+  last_non_direct: 'Last non-direct touch',
   linear: 'Linear',
+  position: 'Position-based',
+  time_decay: 'Time decay',
+  time_decay_bucketed: 'Time decay in steps',
+  decay_step: 'Decay by touch',
+  shapley: 'Shapley',
+  shapley_ordered: 'Ordered Shapley',
+  custom: 'Custom',
+  markov: 'Markov',
 }
 const UNATTRIBUTED = '(unattributed)'
 

@@ -43,13 +43,15 @@ export function Models() {
 }
 
 function ComparisonFigures({ data }: { data: Comparison }) {
-  const rows = data.channels.flatMap(({ channel, figures }) => figures.map((figure) => ({ channel, figure })))
+  const rows = data.channels.flatMap((compared) =>
+    compared.figures.map((figure) => ({ compared, channel: compared.channel, figure })),
+  )
   if (rows.length === 0) return <p class="empty">No model has a run for this window.</p>
   return (
     <>
       <p class="total">
-        Share of {formatCount(data.conversions)} orders by channel and model. The thin line is where the share lies in
-        95 of 100 cases; it says nothing about cause.
+        Share of the orders with a touchpoint by channel and model, of {formatCount(data.conversions)} orders in all.
+        The thin line is where the share lies in 95 of 100 cases; it says nothing about cause.
       </p>
       <Figure
         name="Share of orders by channel and model"
@@ -63,7 +65,11 @@ function ComparisonFigures({ data }: { data: Comparison }) {
               { title: 'Channel', cell: ({ channel }) => toName(channel) },
               { title: 'Model', cell: ({ figure }) => toName(figure.model) },
               { title: 'Orders', cell: ({ figure }) => formatCount(figure.conversions), isFigure: true },
-              { title: 'Share', cell: ({ figure }) => formatShare(shareOf(figure, data)), isFigure: true },
+              {
+                title: 'Share',
+                cell: ({ compared, figure }) => (isTouched(compared) ? formatShare(shareOf(figure, data)) : 'none'),
+                isFigure: true,
+              },
               { title: '95 % interval', cell: ({ figure }) => describeInterval(figure), isFigure: true },
               { title: 'Revenue', cell: ({ figure }) => formatMoney(figure.revenue), isFigure: true },
               {
@@ -91,8 +97,9 @@ function ComparisonFigures({ data }: { data: Comparison }) {
 }
 
 function ComparisonBars({ data }: { data: Comparison }) {
-  const values = data.channels.flatMap(({ figures }) =>
-    figures.flatMap((figure) => [shareOf(figure, data), figure.confidence.interval?.high ?? 0]),
+  const channels = data.channels.filter(isTouched)
+  const values = channels.flatMap(({ figures }) =>
+    figures.flatMap((figure) => [shareOf(figure, data), figure.confidence?.interval?.high ?? 0]),
   )
   // One scale for all channels, or their bars could not be compared.
   const scale = createScale(values, { unit: 0.01, limit: 1 })
@@ -100,15 +107,15 @@ function ComparisonBars({ data }: { data: Comparison }) {
     <Bars
       scale={scale}
       tick={(value) => formatShare(value)}
-      groups={data.channels.map(({ channel, figures }) => ({
+      groups={channels.map(({ channel, figures }) => ({
         name: toName(channel),
         bars: figures.map((figure) => ({
           key: figure.model,
           label: toName(figure.model),
-          detail: `grade ${figure.confidence.grade}`,
+          ...(figure.confidence !== null && { detail: `grade ${figure.confidence.grade}` }),
           value: shareOf(figure, data),
           text: formatShare(shareOf(figure, data)),
-          interval: figure.confidence.interval,
+          interval: figure.confidence?.interval ?? null,
           tone: figure.model === data.baseline ? ('plain' as const) : ('second' as const),
         })),
       }))}
@@ -116,12 +123,23 @@ function ComparisonBars({ data }: { data: Comparison }) {
   )
 }
 
-/** Of the orders, since that is what the interval is about; the contract's `share` is of the revenue. */
-function shareOf({ conversions }: ComparedFigure, data: Comparison): number {
-  return data.conversions === 0 ? 0 : conversions / data.conversions
+/** Of the orders that have a touchpoint, since that is what the interval is about; the contract's `share` is of the revenue. */
+function shareOf({ model, conversions }: ComparedFigure, data: Comparison): number {
+  const touched = data.channels
+    .filter(isTouched)
+    .flatMap(({ figures }) => figures)
+    .filter((figure) => figure.model === model)
+    .reduce((sum, figure) => sum + figure.conversions, 0)
+  return touched === 0 ? 0 : conversions / touched
 }
 
-function describeInterval({ confidence: { interval, sample_size, grade } }: ComparedFigure): string {
+function isTouched({ channel }: Compared): boolean {
+  return channel !== '(unattributed)'
+}
+
+function describeInterval({ confidence }: ComparedFigure): string {
+  if (confidence === null) return 'not calculated'
+  const { interval, sample_size, grade } = confidence
   if (interval === null) return `none: ${formatCount(sample_size)} visitors are too few`
   return `${formatShare(interval.low)} to ${formatShare(interval.high)} (grade ${grade})`
 }

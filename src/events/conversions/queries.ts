@@ -17,8 +17,8 @@ export interface NewConversion {
 }
 
 /**
- * Enters the conversions that are new, each with its movement of money, and a purchase as a fact about its order, in one
- * statement. Gives the hash that each id has now, as `insertTouchpoints` does.
+ * Enters the conversions that are new, each with its movement of money, and a purchase as a fact about its order and with
+ * the parts of its total, in one statement. Gives the hash that each id has now, as `insertTouchpoints` does.
  */
 export async function insertConversions(
   tx: Tx,
@@ -62,6 +62,15 @@ export async function insertConversions(
     facts as (
       insert into order_facts (tenant_id, order_key, conversion_id, currency, ordered_at, identity)
       select ${tenantId}, s.order_key, e.event_id, s.currency, s.occurred_at, s.identity
+      from entered as e
+      join sent as s on s.conversion_id = e.conversion_id
+      where s.kind = 'purchase'
+    ),
+    parts as (
+      insert into order_parts (tenant_id, order_key, conversion_id, currency, total_minor, tax_minor, shipping_minor, tip_minor,
+                               discount_minor)
+      select ${tenantId}, s.order_key, e.event_id, s.currency, s.total_minor, s.tax_minor, s.shipping_minor, s.tip_minor,
+             s.discount_minor
       from entered as e
       join sent as s on s.conversion_id = e.conversion_id
       where s.kind = 'purchase'

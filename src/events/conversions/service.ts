@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { requestRecomputeOf } from '../../attribution/service.ts'
+import { requestPublication } from '../../attribution/recompute/service.ts'
 import type { TenantContext } from '../../context.ts'
 import { storeSparing } from '../../db/savepoint.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
@@ -76,8 +76,8 @@ export async function storeConversions(
     ctx.log.error({ err: error }, 'the database refuses an item that was judged to be good')
   const isRefused = new Set(refused.map(({ item }) => item.conversionId))
   const seen = new Set<string>()
-  const orderKeys: string[] = []
-  const results = verdicts.map(({ item: { conversionId, orderKey, itemSha256 }, code }): ConversionResult => {
+  let isAnyNew = false
+  const results = verdicts.map(({ item: { conversionId, itemSha256 }, code }): ConversionResult => {
     if (code !== null) return { conversionId, result: 'rejected', code }
     if (isRefused.has(conversionId)) return { conversionId, result: 'rejected', code: 'personal_data' }
     const row = stored.get(conversionId)
@@ -86,10 +86,10 @@ export async function storeConversions(
     if (row === undefined || !itemSha256.equals(row.itemSha256))
       return { conversionId, result: 'rejected', code: 'conflict' }
     if (!isFirst) return { conversionId, result: 'duplicate', code: null }
-    orderKeys.push(orderKey)
+    isAnyNew = true
     return { conversionId, result: 'accepted', code: null }
   })
-  await requestRecomputeOf(tx, ctx, { orderKeys, times: [] })
+  if (isAnyNew) await requestPublication(tx, ctx)
   return results
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { requestPublication } from '../../attribution/recompute/service.ts'
 import type { TenantContext } from '../../context.ts'
 import { sqlState } from '../../db/errors.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
@@ -134,6 +135,9 @@ async function writeChanges(
     await replaceAlertTargets(tx, tenantId, await sealTargets(ctx, tx, alertTargets), effectiveAt)
   }
   await setSettings(tx, tenantId, columns, effectiveAt)
+  const { lookbackDays, reportingCurrency } = columns
+  const deciding = [revenueDefinition, channelRules, lookbackDays, reportingCurrency]
+  if (deciding.some((setting) => setting !== undefined)) await requestPublication(tx, ctx)
 }
 
 async function sealTargets(

@@ -3,6 +3,7 @@ import type { Vendor } from '../../context.ts'
 import type { Tx } from '../../db/tenant.ts'
 import type { JsonObject } from '../lossless-json.ts'
 import type { CanonicalEvent } from '../normalize/canonical-event.ts'
+import type { DeliveredParts } from '../normalize/order-parts.ts'
 import { type GroupEntry, type Link, MAX_LINKED_ORDERS } from './count-once.ts'
 import type { Movement } from './order-state.ts'
 import type { BookedEntry, NewEntry } from './settle.ts'
@@ -102,6 +103,7 @@ export async function insertCanonicalEvents(
   eventId: string,
   events: readonly CanonicalEvent[],
 ): Promise<void> {
+  if (events.length === 0) return
   await tx
     .insertInto('canonical_events')
     .values(
@@ -145,6 +147,31 @@ export async function insertOrderFact(
       currency: fact.currency,
       ordered_at: fact.orderedAt,
       identity: fact.identity === null ? null : Buffer.from(fact.identity, 'hex'),
+    })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'order_key', 'event_id']).doNothing())
+    .execute()
+}
+
+/** What the event says of the parts of an order; entering it again adds nothing. */
+export async function insertOrderParts(
+  tx: Tx,
+  tenantId: string,
+  eventId: string,
+  parts: DeliveredParts,
+): Promise<void> {
+  await tx
+    .insertInto('order_parts')
+    .values({
+      tenant_id: tenantId,
+      order_key: parts.orderKey,
+      event_id: eventId,
+      version_at: parts.versionAt,
+      currency: parts.currency,
+      total_minor: parts.totalMinor,
+      tax_minor: parts.taxMinor,
+      shipping_minor: parts.shippingMinor,
+      tip_minor: parts.tipMinor,
+      discount_minor: parts.discountMinor,
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'order_key', 'event_id']).doNothing())
     .execute()

@@ -1,4 +1,4 @@
-import { requestRecomputeOf } from '../../attribution/service.ts'
+import { requestPublication } from '../../attribution/recompute/service.ts'
 import type { TenantContext } from '../../context.ts'
 import { isConstraintError } from '../../db/errors.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
@@ -11,6 +11,7 @@ import { recordDeadEvent } from '../ingest/queries.ts'
 import { obeyPrivacyRequest } from '../jobs.ts'
 import { type CanonicalEvent, toCanonicalEvents } from '../normalize/canonical-event.ts'
 import { DeadDelivery } from '../normalize/dead-delivery.ts'
+import { orderPartsOf } from '../normalize/order-parts.ts'
 import { POLLED } from '../poll/lister.ts'
 import { forgetErased } from '../privacy/erase.ts'
 import { isPrivacyTopic } from '../privacy/request.ts'
@@ -22,6 +23,7 @@ import {
   insertCanonicalEvents,
   insertLedgerEntry,
   insertOrderFact,
+  insertOrderParts,
   listBooked,
   listGroupEntries,
   listLinkedOrders,
@@ -61,7 +63,7 @@ async function normalizeOne(ctx: TenantContext & MaybeJob, event: StoredEvent): 
     await bury(ctx, event, error)
     return
   }
-  if (canonical.length === 0) return
+  if (canonical.length === 0 && orderPartsOf(event) === null) return
   let contradiction: string | null
   try {
     contradiction = await enterAlone(ctx, event, canonical)
@@ -100,7 +102,7 @@ async function enterAlone(
 }
 
 /**
- * All of a delivery, in one transaction with the recompute that it calls for. What contradicts the ledger, or null: it is
+ * All of a delivery, in one transaction with the publication that it calls for. What contradicts the ledger, or null: it is
  * told, and the books are the same as if it had come first.
  */
 export async function enter(
@@ -110,16 +112,17 @@ export async function enter(
   canonical: readonly CanonicalEvent[],
 ): Promise<string | null> {
   const { tenantId } = ctx
-  const own = unique(canonical.flatMap(({ orderKey, sameAs }) => [orderKey, sameAs]))
+  const parts = orderPartsOf(event)
+  const own = unique([...canonical.flatMap(({ orderKey, sameAs }) => [orderKey, sameAs]), parts?.orderKey ?? null])
   const held = new Set(await lockOrders(tx, tenantId, own))
   await insertCanonicalEvents(tx, tenantId, event.eventId, canonical)
   const joined = await joinOrders(tx, tenantId, own, held)
   await enterOrder(tx, ctx, event, canonical)
+  if (parts !== null) await insertOrderParts(tx, tenantId, event.eventId, parts)
   const { contradiction, others } = await enterMoney(tx, ctx, event, canonical, { own: joined?.orderKeys ?? own, held })
   const groups = [joined, ...(await joinEach(tx, tenantId, others, held))]
   for (const group of groups) if (group !== null && group.orderKeys.length > 1) await countOnce(tx, tenantId, group)
-  const orderKeys = unique([...own, ...others, ...groups.flatMap((group) => group?.orderKeys ?? [])])
-  await requestRecomputeOf(tx, ctx, { orderKeys, times: [] })
+  await requestPublication(tx, ctx)
   if (joined === null) return 'So many orders have a name of this one that it cannot be joined with them.'
   return contradiction === null
     ? null

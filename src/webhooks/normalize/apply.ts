@@ -60,11 +60,11 @@ export function isTestDelivery(vendor: string, payload: JsonObject, headers: Hea
 }
 
 function requireExpected(values: SourceValues, expected: readonly Condition[] | undefined): void {
-  if (expected === undefined || decide(values, expected) === true) return
+  if (expected === undefined || holds(values, expected)) return
   throw new MapFault('topic_body_mismatch', 'the body says otherwise than its topic')
 }
 
-interface Scope {
+export interface Scope {
   maps: Maps
   vendor: string
   shop: string | null
@@ -77,7 +77,7 @@ function readGift(scope: Scope, gift: Gift): Given[] {
   if (gift.when !== undefined && !isGiven(scope.values, gift.when)) return []
   requireExpected(scope.values, gift.expect)
   const counts = gift.counts_when === undefined || isGiven(scope.values, gift.counts_when)
-  const prevails = gift.prevails_when !== undefined && decide(scope.values, gift.prevails_when) === true
+  const prevails = gift.prevails_when !== undefined && holds(scope.values, gift.prevails_when)
   const give = (fields: Record<string, CanonicalValue>, list: MappedEvent['list']): Given => ({
     list: fields.list_key === undefined ? null : list,
     counts,
@@ -111,19 +111,26 @@ function readWhole(scope: Scope, gift: Gift): Record<string, CanonicalValue> {
   return { ...fields, entry_key: fields.list_key as string, amount_minor: 0n }
 }
 
-function readFields(scope: Scope, gift: Gift, index: number): Record<string, CanonicalValue> {
+/** The fields of a gift, for the item of that index. Throws MapFault. */
+export function readFields(
+  scope: Scope,
+  gift: Pick<Gift, 'event' | 'fields' | 'for_each'>,
+  index: number,
+): Record<string, CanonicalValue> {
   const canonical = scope.maps.canonical.events[gift.event]?.fields ?? {}
   const values: Record<string, CanonicalValue> = {}
   const pending = new Set<string>()
+  const absent = new Set<string>()
   // A template or an amount needs other fields, whatever the order in which they are written.
   const field = (name: string): CanonicalValue | undefined => {
     const rule = gift.fields[name]
-    if (values[name] !== undefined || rule === undefined) return values[name]
+    if (values[name] !== undefined || rule === undefined || absent.has(name)) return values[name]
     if (pending.has(name)) throw new Error(`the field ${name} of ${gift.event} needs itself`)
     pending.add(name)
     const value = locating(rule, () => readField(scope, rule, gift.for_each, index, field))
     if (value !== undefined) values[name] = value
     else if (canonical[name]?.required) throw new MapFault('missing_field', 'missing', placeOf(rule))
+    else absent.add(name)
     return value
   }
   for (const name of Object.keys(gift.fields)) field(name)
@@ -206,13 +213,14 @@ function fill(
   })
 }
 
-function versionOf(scope: Scope, rule: FieldRule): Date | null {
+/** Null where it is missing or no time. */
+export function versionOf(scope: Scope, rule: FieldRule): Date | null {
   const value = readField(scope, { ...rule, skip_invalid: true }, undefined, 0, () => undefined)
   return value instanceof Date ? value : null
 }
 
 function isMarkedTest(values: SourceValues, marks: readonly Condition[] | undefined): boolean {
-  return marks !== undefined && decide(values, marks) === true
+  return marks !== undefined && holds(values, marks)
 }
 
 /** Throws MapFault where the value is missing that would decide it: an event that may have been is not passed over. */
@@ -220,6 +228,11 @@ function isGiven(values: SourceValues, conditions: readonly Condition[]): boolea
   const decision = decide(values, conditions)
   if (typeof decision === 'boolean') return decision
   throw new MapFault('missing_field', 'missing', listOf(decision.from).join(' or '))
+}
+
+/** Whether all of the conditions hold, so that nothing that is missing leaves it open. */
+export function holds(values: SourceValues, conditions: readonly Condition[]): boolean {
+  return decide(values, conditions) === true
 }
 
 /** Whether all of the conditions hold; where a missing value leaves that open, the test that asks for it. */

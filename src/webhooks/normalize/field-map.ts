@@ -21,6 +21,8 @@ export interface FieldRule {
   explained_by?: { plus: string[]; less: string[] }
   table?: Record<string, string>
   value?: string
+  /** Amounts whose sum is taken off. */
+  less?: string[]
   on_missing?: 'dead'
   /** A value that the transforms refuse is passed over. */
   skip_invalid?: true
@@ -53,11 +55,20 @@ export interface Gift {
   fields: Record<string, FieldRule>
 }
 
+/** What a body says of the parts of its order. */
+export interface PartsRule {
+  /** All hold, or it is the next rule's. */
+  when?: Condition[]
+  fields: Record<string, FieldRule>
+}
+
 export interface SourceEvent {
   /** All hold, or the body is about another kind of thing than its topic. */
   expect?: Condition[]
   version?: FieldRule
   gives: Gift[]
+  /** The first one whose conditions hold. */
+  parts?: PartsRule[]
 }
 
 export interface VendorMap {

@@ -72,7 +72,11 @@ function childrenAt(value: JsonValue, token: Token): JsonValue[] {
 }
 
 /** Stored under another name: the database refuses the vendor's, since a body that was not stripped has it. */
-const STORED_NAMES: Readonly<Record<string, string>> = { note_attributes: 'cart_attributes' }
+const STORED_NAMES: Readonly<Record<string, string>> = {
+  note_attributes: 'cart_attributes',
+  // Of an address, elsewhere; what the maps read is an amount.
+  shipping: 'shipping_amount',
+}
 
 export function storedName(name: string): string {
   return STORED_NAMES[name] ?? name

@@ -90,6 +90,10 @@ export const transforms: Record<string, Transform> = {
       const signed = parseDecimalToMinor(text(input), currencyOf(input))
       return signed < 0n ? -signed : signed
     }),
+  decimal_sum: (input) => amount(() => decimalSum(input.values, input)),
+  decimal_rest: (input) => amount(() => decimalSum(input.values, input) - decimalSum(lessOf(input), input)),
+  stripe_sum: (input) => amount(() => stripeSum(input.values, input)),
+  stripe_rest: (input) => amount(() => stripeSum(input.values, input) - stripeSum(lessOf(input), input)),
   returned: (input) => returnedBy(input.values, input),
   received(input) {
     const { balance } = input.rule
@@ -116,6 +120,19 @@ export const transforms: Record<string, Transform> = {
     return value
   },
   constant: ({ rule }) => rule.value,
+}
+
+function decimalSum(values: readonly unknown[], input: TransformInput): bigint {
+  return sum(values.map((value) => decimal(value, currencyOf(input))))
+}
+
+function stripeSum(values: readonly unknown[], input: TransformInput): bigint {
+  return sum(values.map((value) => money(() => stripeToMinor(units(value), currencyOf(input)))))
+}
+
+function lessOf({ rule: { less }, at }: TransformInput): unknown[] {
+  if (less === undefined) throw new Error('what is taken off needs `less`')
+  return less.flatMap(at)
 }
 
 /**

@@ -4,6 +4,7 @@ import { createApiKey } from '../../../src/tenants/service.ts'
 import { givenFailedJob } from '../../support/failed-jobs.ts'
 import { daysAgo, givenEndpoint, givenMember, toDay } from '../../support/given.ts'
 import { newIds, rowsOf, toInsert } from '../../support/rows.ts'
+import { bringUp, workerContext } from '../../support/worker.ts'
 import type { Site } from './site.ts'
 
 type Make = (site: Site) => Promise<string>
@@ -51,7 +52,15 @@ const order: Make = async (site) => {
   await insert(site, 'webhook_events', { event_id: eventId, endpoint_id: await endpointId(site) })
   await insert(site, 'order_facts', { event_id: eventId, order_key: orderKey })
   await insert(site, 'ledger_entries', { event_id: eventId, order_key: orderKey })
+  await publish(site)
   return orderKey
+}
+
+/** An order is found once its figures are published. */
+async function publish({ platform, tenant }: Site): Promise<void> {
+  const closers: (() => Promise<void> | void)[] = []
+  await bringUp(workerContext(platform, tenant, (close) => void closers.push(close)))
+  for (const close of closers) await close()
 }
 
 const deadEvent: Make = async (site) => {
@@ -88,6 +97,7 @@ export const things: Readonly<Record<string, Make>> = {
   '/api/failed-jobs/{job_id}': failedJob,
   '/api/attribution/recompute/{job_id}': recomputeJob,
   '/api/attribution/orders/{order_id}': order,
+  '/api/attribution/explain/{entity_type}/{entity_id}': order,
 }
 
 /** An id of the same form and length that nothing has. */

@@ -238,6 +238,8 @@ export function shippingLines(order: ShopifyOrder) {
     {
       id: rawNumber(order.id + 31n),
       code: 'Standard',
+      discounted_price: formatMinor(order.shippingMinor, order.currency),
+      discounted_price_set: moneySet(order, order.shippingMinor),
       price: formatMinor(order.shippingMinor, order.currency),
       price_set: moneySet(order, order.shippingMinor),
       tax_lines: [],

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import type { RevenueParts } from '../../../tenants/settings/settings.ts'
+import type { ModelParameters } from '../../models/model.ts'
+import { ATTRIBUTION_MODELS, getOrderModel, resolveParameters } from '../../models/registry.ts'
+import type { SetModel } from '../credit.ts'
+
+/** Of the engine as a whole: a change in what it computes from the same rows and settings is a new one. */
+export const ENGINE_VERSION = '2.0.0'
+
+/** What decides about the figures of a tenant. */
+export interface FigureSettings {
+  lookbackDays: number
+  channelRulesVersion: number
+  revenueDefinition: RevenueParts & { version: number }
+  reportingCurrency: string
+}
+
+/** What all figures of an edition are computed by, as it is stored. */
+export interface EditionConfig extends FigureSettings {
+  engine: string
+  models: { name: string; version: string; parameters: ModelParameters }[]
+  /** What is done to a journey after it is put in order: `identity`, nothing. */
+  pathTransform: 'identity'
+}
+
+/** The edition that these settings ask for: every order-level model, with its initial parameters. */
+export function toConfig({
+  lookbackDays,
+  channelRulesVersion,
+  revenueDefinition,
+  reportingCurrency,
+}: FigureSettings): EditionConfig {
+  return {
+    engine: ENGINE_VERSION,
+    models: ATTRIBUTION_MODELS.filter((model) => model.level === 'order').map((model) => ({
+      name: model.name,
+      version: model.version,
+      parameters: resolveParameters(model, {}),
+    })),
+    pathTransform: 'identity',
+    lookbackDays,
+    channelRulesVersion,
+    revenueDefinition,
+    reportingCurrency,
+  }
+}
+
+/** SHA-256 of a form that does not depend on the order of members: a database gives them back in its own. */
+export function hashConfig(config: EditionConfig): Buffer {
+  return createHash('sha256')
+    .update(JSON.stringify(inOrder(config)))
+    .digest()
+}
+
+/** The models of an edition, ready to compute. Throws ModelError for one that this release does not have. */
+export function modelsOf({ models }: EditionConfig): SetModel[] {
+  return models.map(({ name, parameters }) => ({ model: getOrderModel(name), parameters }))
+}
+
+/** Stands at the head of every hash of a run: which model, set how. */
+export function describeModel({ models }: EditionConfig, index: number): string {
+  return JSON.stringify(inOrder(models[index]))
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (value === null || typeof value !== 'object') return value
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(members.map(([name, member]) => [name, inOrder(member)]))
+}

@@ -1,0 +1,70 @@
+import { hash } from 'node:crypto'
+import { ELEMENT_BYTES, writeElement } from './columns.ts'
+import type { CreditedOrder, OrderInput } from './order.ts'
+
+/**
+ * SHA-256 over what an order is computed from. Says nothing of tenants or of ids of ours, so the same traffic gives the same
+ * hash anywhere; `money` says how its amounts count: shares of revenue and rates of exchange.
+ */
+export function hashOrderInput(order: OrderInput, money: readonly string[]): Buffer {
+  const { orderKey, orderedAtUs, hasIdentity, entries, touches } = order
+  const text = JSON.stringify([
+    orderKey,
+    orderedAtUs,
+    hasIdentity,
+    money,
+    entries.map((entry) => [
+      entry.entryKey,
+      entry.kind,
+      String(entry.amountMinor),
+      entry.currency,
+      entry.reverses,
+      entry.occurredAtUs,
+    ]),
+    touches.map((touch) => [
+      touch.occurredAtUs,
+      touch.origin,
+      touch.externalId,
+      touch.channel,
+      touch.campaign,
+      touch.tier,
+    ]),
+  ])
+  return hash('sha256', text, 'buffer')
+}
+
+/**
+ * One SHA-256 for each model, one after the other, over the credits of an order. Holds no times: the same day of traffic,
+ * moved, gives the same hashes.
+ */
+export function hashOrderOutput(
+  { orderKey, touches }: OrderInput,
+  { entries, totals }: CreditedOrder,
+  models: number,
+): Buffer {
+  const places = Math.max(touches.length, 1)
+  const shared = JSON.stringify([
+    orderKey,
+    totals.map((total) => [total.currency, String(total.overRefundedMinor)]),
+    entries.map(({ entry, reportingMinor }) => [entry.entryKey, entry.currency, reportingMinor === null]),
+    touches.map(({ origin, externalId, channel, campaign }) => [origin, externalId, channel, campaign]),
+  ])
+  const content = Buffer.allocUnsafe(SHA256_BYTES + 3 * entries.length * places * ELEMENT_BYTES)
+  hash('sha256', shared, 'buffer').copy(content)
+  const hashes = Buffer.allocUnsafe(models * SHA256_BYTES)
+  for (let model = 0; model < models; model += 1) {
+    let at = SHA256_BYTES
+    for (const { revenueMinor, conversionMicro, reportingMinor } of entries) {
+      // In the reporting currency itself they are the same, and once is enough.
+      const tables = reportingMinor === revenueMinor ? [] : [reportingMinor]
+      for (const shares of [revenueMinor, conversionMicro, ...tables]) {
+        const parts = shares?.[model]
+        for (let place = 0; place < places; place += 1) at = writeElement(content, parts?.[place] ?? 0, at)
+      }
+    }
+    hash('sha256', content.subarray(0, at), 'buffer').copy(hashes, model * SHA256_BYTES)
+  }
+  return hashes
+}
+
+const SHA256_BYTES = 32

@@ -1,0 +1,477 @@
+import { sql } from 'kysely'
+import type { Tx } from '../../../db/tenant.ts'
+import type { StatedParts } from '../../revenue-definition.ts'
+import type { Changes } from '../changes/queries.ts'
+import { toArrayArray, toBytesArray, toIntegerArray, toPlainArray, toTextArray, toTimeArray } from '../columns.ts'
+import type { CurrencyTotal, Entry, EntryKind, OrderInput, OrderTouch, Tier } from '../order.ts'
+import type { Publication } from '../runs/queries.ts'
+import type { CreditBatch } from './batch.ts'
+
+/**
+ * The keys of orders that these changes may have given other credits: those that are named, by all keys of the same order;
+ * those of a visitor with new touches, up to a lookback after them; and those of the same visitor that follow a named one
+ * within a lookback, since that one uses touches up or gives them back. Some may be no orders.
+ */
+export async function listDirtyOrders(
+  tx: Tx,
+  tenantId: string,
+  { orderKeys, visitors }: Pick<Changes, 'orderKeys' | 'visitors'>,
+  lookbackDays: number,
+): Promise<string[]> {
+  const { rows } = await sql<{ orderKey: string }>`
+    with keys as (
+      select unnest(${orderKeys}::text[]) as order_key
+    ),
+    named as (  -- with all keys of the same order
+      select order_key from keys
+      union
+      select other.order_key
+      from keys as k
+      join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = k.order_key
+      join order_groups as other on other.tenant_id = ${tenantId} and other.group_key = g.group_key
+      union
+      select g.group_key from keys as k join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = k.order_key
+    ),
+    affected as (
+      select decode(v.identity, 'hex') as identity,
+             timestamptz 'epoch' + v.from_us * interval '1 microsecond' as from_at,
+             timestamptz 'epoch' + v.until_us * interval '1 microsecond' as until_at
+      from unnest(${visitors.map(({ identity }) => identity)}::text[], ${visitors.map(({ fromUs }) => String(fromUs))}::bigint[],
+                  ${visitors.map(({ untilUs }) => String(untilUs))}::bigint[]) as v (identity, from_us, until_us)
+      union all
+      select o.identity, t.from_at, t.until_at  -- an order may have facts that name no visitor
+      from (select f.identity, array_agg(n.order_key) as keys
+            from named as n join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = n.order_key
+            where f.identity is not null
+            group by f.identity) as o
+      cross join lateral (
+        select min(f.ordered_at) as from_at, max(f.ordered_at) as until_at
+        from order_facts as f
+        where f.tenant_id = ${tenantId}
+          and f.order_key in (select k from unnest(o.keys) as k
+                              union
+                              select other.order_key
+                              from unnest(o.keys) as k
+                              join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = k
+                              join order_groups as other on other.tenant_id = ${tenantId} and other.group_key = g.group_key)
+      ) as t
+    ),
+    spans as (
+      select identity, min(from_at) as from_at, max(until_at) + make_interval(hours => ${lookbackDays * 24}) as until_at
+      from affected
+      group by identity
+    ),
+    theirs as (
+      select distinct coalesce(g.group_key, f.order_key) as order_key, s.from_at, s.until_at
+      from spans as s
+      join order_facts as f on f.tenant_id = ${tenantId} and f.identity = s.identity
+      left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = f.order_key
+    )
+    select order_key as "orderKey" from named
+    union
+    select t.order_key
+    from theirs as t
+    where exists (select from order_facts as f
+                  where f.tenant_id = ${tenantId} and f.order_key = t.order_key and f.ordered_at between t.from_at and t.until_at)
+       or exists (select from order_groups as g join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = g.order_key
+                  where g.tenant_id = ${tenantId} and g.group_key = t.order_key and f.ordered_at between t.from_at and t.until_at)
+    order by 1`.execute(tx)
+  return rows.map(({ orderKey }) => orderKey)
+}
+
+/** Keys of orders with a fact in a span of time, whose end is excluded. Ascending. */
+export async function listOrderKeys(
+  tx: Tx,
+  tenantId: string,
+  { from, until }: { from: Date; until: Date },
+): Promise<string[]> {
+  const { rows } = await sql<{ orderKey: string }>`
+    select distinct coalesce(g.group_key, f.order_key) as "orderKey"
+    from order_facts as f
+    left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = f.order_key
+    where f.tenant_id = ${tenantId} and f.ordered_at >= ${from} and f.ordered_at < ${until}
+    order by 1`.execute(tx)
+  return rows.map(({ orderKey }) => orderKey)
+}
+
+/**
+ * The end of a span of whole UTC days from `since` on that has about so many facts of orders, and at least one day that has
+ * any; null where there are none before `until`.
+ */
+export async function findSpanEnd(
+  tx: Tx,
+  tenantId: string,
+  { since, until, orders }: { since: string; until: string; orders: number },
+): Promise<{ from: Date; until: Date } | null> {
+  const { rows } = await sql<{ from: Date | null; until: Date | null }>`
+    select date_trunc('day', min(o.ordered_at), 'UTC')                     as "from",
+           date_trunc('day', max(o.ordered_at), 'UTC') + interval '24 hours' as "until"
+    from (select f.ordered_at from order_facts as f
+          where f.tenant_id = ${tenantId} and f.ordered_at >= ${since}::timestamptz and f.ordered_at < ${until}::timestamptz
+          order by f.ordered_at limit ${orders}) as o`.execute(tx)
+  const row = rows[0]
+  return row === undefined || row.from === null || row.until === null ? null : { from: row.from, until: row.until }
+}
+
+/** An order with what tells its parts. */
+export interface ReadOrder {
+  order: OrderInput
+  parts: StatedParts[]
+  /** The order of the same visitor before it, which has used up the touches until then: microseconds since 1970. */
+  previousUs: number | null
+  /** Whether the touches are those that the order brought itself, or there are none. */
+  isBrought: boolean
+}
+
+type TouchRow = [at: number, origin: string, externalId: string, channel: string, campaign: string | null, tier: Tier]
+type EntryRow = [
+  entryKey: string,
+  kind: EntryKind,
+  amount: string,
+  currency: string,
+  reverses: string | null,
+  at: number,
+]
+type PartsRow = [
+  orderKey: string,
+  factId: string,
+  covers: StatedParts['covers'],
+  versionAt: string | null,
+  currency: string,
+  total: string,
+  tax: string,
+  shipping: string,
+  tip: string,
+  discount: string,
+]
+
+interface OrderRow {
+  orderKey: string
+  orderedAtUs: string
+  hasIdentity: boolean
+  previousUs: string | null
+  isBrought: boolean
+  entries: EntryRow[]
+  touches: TouchRow[] | null
+  parts: PartsRow[] | null
+}
+
+/**
+ * Those of these keys that are orders with a capture, with their ledger entries and their eligible touches. One statement, so
+ * that all of it comes from the same snapshot.
+ *
+ * A touch is eligible for an order of the same identity when it is not later than the order, not more than the
+ * lookback before it, and no earlier order of that identity used it up. Where an order has none of these, those count
+ * that it brought itself. Times are compared as instants.
+ *
+ * The fences (`offset 0`), here and below, make each part a look into an index for each order, whatever the planner knows: the
+ * tables grow by the million between two looks of the statistics, and a join that reads one of them whole takes minutes.
+ */
+export async function readOrders(
+  tx: Tx,
+  tenantId: string,
+  orderKeys: readonly string[],
+  lookbackDays: number,
+): Promise<ReadOrder[]> {
+  const { rows } = await sql<OrderRow>`
+    with chunk as (  -- a key that belongs to another order is none itself
+      select k.order_key
+      from unnest(${orderKeys as string[]}::text[]) as k (order_key)
+      where not exists (select from order_groups as g
+                        where g.tenant_id = ${tenantId} and g.order_key = k.order_key and g.group_key <> k.order_key)
+    ),
+    orders as materialized (
+      ${paidOrders(tenantId, 'chunk')}
+    ),
+    theirs as (  -- the other orders of these visitors
+      select distinct coalesce((select g.group_key from order_groups as g
+                                where g.tenant_id = ${tenantId} and g.order_key = f.order_key), f.order_key) as order_key
+      from (select distinct o.identity from orders as o where o.identity is not null) as i
+      cross join lateral (
+        select f.order_key from order_facts as f where f.tenant_id = ${tenantId} and f.identity = i.identity offset 0
+      ) as f
+    ),
+    strangers as (
+      select t.order_key from theirs as t left join orders as o on o.order_key = t.order_key where o.order_key is null
+    ),
+    others as materialized (
+      ${paidOrders(tenantId, 'strangers')}
+    ),
+    conversions as (  -- the one before has used up the touches until then
+      select c.order_key, lag(c.ordered_at) over (partition by c.identity order by c.ordered_at, c.order_key collate "C") as previous_at
+      from (select order_key, ordered_at, identity from orders
+            union all
+            select order_key, ordered_at, identity from others) as c
+      where c.identity is not null
+    )
+    select o.order_key                                      as "orderKey",
+           (extract(epoch from o.ordered_at) * 1000000)::bigint::text as "orderedAtUs",
+           o.identity is not null                           as "hasIdentity",
+           entries.list                                     as entries,
+           (extract(epoch from c.previous_at) * 1000000)::bigint::text as "previousUs",
+           coalesce(touches.list, brought.list)             as touches,
+           touches.list is null                             as "isBrought",
+           parts.list                                       as parts
+    from orders as o
+    left join conversions as c on c.order_key = o.order_key
+    cross join lateral (  -- captures, then what changed them in order of time
+      select json_agg(json_build_array(e.entry_key, e.kind, e.amount_minor::text, e.currency, e.reverses,
+                                       (extract(epoch from e.occurred_at) * 1000000)::bigint)
+                      order by e.kind <> 'capture', case when e.kind <> 'capture' then e.occurred_at end, e.kind,
+                               e.entry_key collate "C") as list
+      from (
+        select coalesce(l.corrects_entry_key, l.entry_key) as entry_key,
+               l.kind,
+               l.currency,
+               l.reverses_entry_key as reverses,
+               sum(l.amount_minor) as amount_minor,
+               min(least(l.occurred_at, (select min(s.occurred_at) from canonical_events as s
+                                         where s.tenant_id = ${tenantId} and s.entry_key = l.entry_key
+                                           and s.counts and s.amount_minor is distinct from 0))) as occurred_at
+        from ledger_entries as l
+        where l.tenant_id = ${tenantId}
+          and l.order_key = any (o.members)
+          and not exists (select from uncounted_entries as u
+                          where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+        group by 1, l.kind, l.currency, l.reverses_entry_key
+        having sum(l.amount_minor) <> 0
+      ) as e
+    ) as entries
+    left join lateral (  -- of the visitor
+      select json_agg(json_build_array((extract(epoch from t.occurred_at) * 1000000)::bigint, t.origin, t.external_id, t.channel,
+                                       t.campaign, t.tier)
+                      order by t.occurred_at, t.external_id collate "C", t.origin) as list
+      from touchpoints as t
+      where t.tenant_id = ${tenantId}
+        and t.identity = o.identity
+        and t.occurred_at between o.ordered_at - make_interval(hours => ${lookbackDays * 24}) and o.ordered_at
+        and (c.previous_at is null or t.occurred_at > c.previous_at)
+    ) as touches on true
+    left join lateral (  -- that the order itself brought
+      select json_agg(json_build_array((extract(epoch from t.occurred_at) * 1000000)::bigint, t.origin, t.external_id, t.channel,
+                                       t.campaign, t.tier)
+                      order by t.occurred_at, t.external_id collate "C", t.origin) as list
+      from touchpoints as t
+      where touches.list is null
+        and t.tenant_id = ${tenantId}
+        and t.identity is null
+        and t.order_key = any (o.members)
+        and t.occurred_at between o.ordered_at - make_interval(hours => ${lookbackDays * 24}) and o.ordered_at
+    ) as brought on true
+    left join lateral (
+      select json_agg(json_build_array(p.order_key, p.fact_id, p.covers, p.version_at, p.currency, p.total_minor::text,
+                                       p.tax_minor::text, p.shipping_minor::text, p.tip_minor::text, p.discount_minor::text)) as list
+      from order_parts as p
+      where p.tenant_id = ${tenantId} and p.order_key = any (o.members)
+    ) as parts on true
+    where entries.list is not null
+    order by o.order_key collate "C"`.execute(tx)
+  return rows.map(toOrder)
+}
+
+/** Of these orders those that have a capture which was not corrected to nothing, by all of their keys. */
+function paidOrders(tenantId: string, keys: 'chunk' | 'strangers') {
+  return sql`
+      select m.order_key, array_agg(distinct m.member) as members, min(f.ordered_at) as ordered_at,
+             decode(min(encode(f.identity, 'hex')), 'hex') as identity
+      from (select order_key, order_key as member from ${sql.table(keys)}
+            union
+            select k.order_key, g.order_key
+            from ${sql.table(keys)} as k
+            cross join lateral (
+              select g.order_key from order_groups as g where g.tenant_id = ${tenantId} and g.group_key = k.order_key offset 0
+            ) as g) as m
+      cross join lateral (
+        select f.ordered_at, f.identity from order_facts as f where f.tenant_id = ${tenantId} and f.order_key = m.member offset 0
+      ) as f
+      group by m.order_key
+      having exists (select from ledger_entries as l
+                     where l.tenant_id = ${tenantId} and l.order_key = any (array_agg(m.member)) and l.kind = 'capture'
+                     having sum(l.amount_minor) <> 0)`
+}
+
+function toOrder(row: OrderRow): ReadOrder {
+  const { orderKey, orderedAtUs, hasIdentity, previousUs, isBrought, entries, touches, parts } = row
+  return {
+    previousUs: previousUs === null ? null : Number(previousUs),
+    isBrought,
+    order: {
+      orderKey,
+      orderedAtUs: Number(orderedAtUs),
+      hasIdentity,
+      entries: entries.map(toEntry),
+      touches: (touches ?? []).map(toTouch),
+    },
+    parts: (parts ?? []).map(toParts),
+  }
+}
+
+function toEntry([entryKey, kind, amount, currency, reverses, occurredAtUs]: EntryRow): Entry {
+  return { entryKey, kind, amountMinor: BigInt(amount), currency, reverses, occurredAtUs }
+}
+
+function toTouch([occurredAtUs, origin, externalId, channel, campaign, tier]: TouchRow): OrderTouch {
+  return { occurredAtUs, origin, externalId, channel, campaign, tier }
+}
+
+function toParts(row: PartsRow): StatedParts {
+  const [orderKey, factId, covers, versionAt, currency, total, tax, shipping, tip, discount] = row
+  return {
+    orderKey,
+    factId,
+    covers,
+    versionAt: versionAt === null ? null : new Date(versionAt),
+    currency,
+    totalMinor: BigInt(total),
+    taxMinor: BigInt(tax),
+    shippingMinor: BigInt(shipping),
+    tipMinor: BigInt(tip),
+    discountMinor: BigInt(discount),
+  }
+}
+
+/** Which credits of an order hold. */
+export interface Pointer {
+  orderKey: string
+  revision: number
+  orderedAt: Date
+  touches: number
+  inputSha256: Buffer
+}
+
+/** As a range in order, since a planner who thinks the table empty takes the index on times for an equal key. */
+export async function readPointers(
+  tx: Tx,
+  { tenantId, editionId }: { tenantId: string; editionId: string },
+  orderKeys: readonly string[],
+): Promise<Map<string, Pointer>> {
+  const { rows } = await sql<Pointer>`
+    select o.order_key as "orderKey", o.revision, o.ordered_at as "orderedAt", o.touches, o.input_sha256 as "inputSha256"
+    from unnest(${orderKeys as string[]}::text[]) as k (order_key)
+    cross join lateral (
+      select p.order_key, p.revision, p.ordered_at, p.touches, p.input_sha256
+      from attribution_orders as p
+      where p.tenant_id = ${tenantId} and p.edition_id = ${editionId} and p.order_key between k.order_key and k.order_key
+      order by p.order_key
+    ) as o`.execute(tx)
+  return new Map(rows.map((row) => [row.orderKey, row]))
+}
+
+/**
+ * Touches that the credits of these orders name and that are stored no longer: they were kept for as long as the tenant keeps
+ * them.
+ */
+export async function listLostTouches(
+  tx: Tx,
+  { tenantId, editionId }: { tenantId: string; editionId: string },
+  pointers: readonly Pointer[],
+): Promise<Map<string, OrderTouch[]>> {
+  const { rows } = await sql<{ orderKey: string; touches: TouchRow[] }>`
+    select o.order_key as "orderKey", c.touches
+    from unnest(${pointers.map(({ orderKey }) => orderKey)}::text[], ${pointers.map(({ revision }) => revision)}::integer[])
+           as o (order_key, revision)
+    cross join lateral (
+      select json_agg(json_build_array((extract(epoch from d.touched_at) * 1000000)::bigint, d.touch_origin, d.touch_external_id,
+                                       d.channel, d.campaign, d.tier)) as touches
+      from (
+        select distinct on (c.touch_origin, c.touch_external_id)
+               c.touched_at, c.touch_origin, c.touch_external_id, c.channel, c.campaign, c.tier
+        from attribution_order_credits as c
+        where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
+          and c.touch_external_id is not null
+        order by c.touch_origin, c.touch_external_id
+      ) as d
+      where not exists (select from touchpoints as t
+                        where t.tenant_id = ${tenantId} and t.origin = d.touch_origin and t.external_id = d.touch_external_id
+                        offset 0)
+    ) as c
+    where c.touches is not null`.execute(tx)
+  return new Map(rows.map(({ orderKey, touches }) => [orderKey, touches.map(toTouch)]))
+}
+
+/** Writes credits of a publication; they are never changed. */
+export async function insertCredits(
+  tx: Tx,
+  { tenantId, editionId, number, models }: Pick<Publication, 'tenantId' | 'editionId' | 'number' | 'models'>,
+  batch: CreditBatch,
+): Promise<void> {
+  const ofRow = sql.raw(`[(c.row - 1) * ${models.length} + 1 : c.row * ${models.length}]`)
+  await sql`
+    insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at,
+                                     occurred_at, channel, campaign, touch_origin, touch_external_id, touched_at, tier, revenue_minor,
+                                     conversion_micro, reporting_minor)
+    select ${tenantId}::uuid, ${editionId}::uuid, c.order_key, ${number}::integer, c.entry_key, c.position, c.kind, c.currency,
+           c.ordered_at, c.occurred_at, c.channel, c.campaign, c.touch_origin, c.touch_external_id, c.touched_at, c.tier,
+           (${toIntegerArray(batch.revenueMinor)}::bigint[])${ofRow}, (${toIntegerArray(batch.conversionMicro)}::bigint[])${ofRow},
+           case when c.has_reporting then (${toIntegerArray(batch.reportingMinor)}::bigint[])${ofRow} end
+    from unnest(${toTextArray(batch.orderKey)}::text[], ${toTextArray(batch.entryKey)}::text[],
+                ${toPlainArray(batch.position)}::integer[], ${toPlainArray(batch.kind)}::text[],
+                ${toPlainArray(batch.currency)}::text[], ${toTimeArray(batch.orderedAtUs)}::timestamptz[],
+                ${toTimeArray(batch.occurredAtUs)}::timestamptz[], ${toTextArray(batch.channel)}::text[],
+                ${toTextArray(batch.campaign)}::text[], ${toTextArray(batch.touchOrigin)}::text[],
+                ${toTextArray(batch.touchExternalId)}::text[], ${toTimeArray(batch.touchedAtUs)}::timestamptz[],
+                ${toTextArray(batch.tier)}::text[], ${toPlainArray(batch.hasReporting)}::boolean[])
+           with ordinality
+           as c (order_key, entry_key, position, kind, currency, ordered_at, occurred_at, channel, campaign, touch_origin,
+                 touch_external_id, touched_at, tier, has_reporting, row)`.execute(tx)
+}
+
+/** An order as a publication leaves it. */
+export interface OrderRevision {
+  orderKey: string
+  orderedAtUs: number
+  identityTier: Tier | 'none'
+  touches: number
+  totals: readonly CurrencyTotal[]
+  inputSha256: Buffer
+  outputSha256: Buffer
+}
+
+/** Lets the credits of this publication be those that hold. */
+export async function setOrders(
+  tx: Tx,
+  { tenantId, editionId, number }: { tenantId: string; editionId: string; number: number },
+  orders: readonly OrderRevision[],
+): Promise<void> {
+  const money = (read: (total: CurrencyTotal) => bigint) => toArrayArray(orders.map(({ totals }) => totals.map(read)))
+  const reporting = orders.map(({ totals }) =>
+    totals.some(({ reportingMinor }) => reportingMinor === null)
+      ? null
+      : totals.map(({ reportingMinor }) => reportingMinor ?? 0n),
+  )
+  await sql`
+    insert into attribution_orders (tenant_id, edition_id, order_key, revision, ordered_at, identity_tier, touches, currencies,
+                                    captured_minor, refunded_minor, over_refunded_minor, reporting_minor, input_sha256, output_sha256)
+    select ${tenantId}::uuid, ${editionId}::uuid, o.order_key, ${number}::integer,
+           o.ordered_at, o.tier, o.touches, o.currencies::text[],
+           o.captured::bigint[], o.refunded::bigint[], o.over_refunded::bigint[], o.reporting::bigint[], o.input, o.output
+    from unnest(${toTextArray(orders.map(({ orderKey }) => orderKey))}::text[],
+                ${toTimeArray(orders.map(({ orderedAtUs }) => orderedAtUs))}::timestamptz[],
+                ${toPlainArray(orders.map(({ identityTier }) => identityTier))}::text[],
+                ${toPlainArray(orders.map(({ touches }) => touches))}::integer[],
+                ${toArrayArray(orders.map(({ totals }) => totals.map(({ currency }) => currency)))}::text[],
+                ${money(({ capturedMinor }) => capturedMinor)}::text[], ${money(({ refundedMinor }) => refundedMinor)}::text[],
+                ${money(({ overRefundedMinor }) => overRefundedMinor)}::text[], ${toArrayArray(reporting)}::text[],
+                ${toBytesArray(orders.map(({ inputSha256 }) => inputSha256))}::bytea[],
+                ${toBytesArray(orders.map(({ outputSha256 }) => outputSha256))}::bytea[])
+           as o (order_key, ordered_at, tier, touches, currencies, captured, refunded, over_refunded, reporting, input, output)
+    on conflict (tenant_id, edition_id, order_key) do update
+      set revision = excluded.revision, ordered_at = excluded.ordered_at, identity_tier = excluded.identity_tier,
+          touches = excluded.touches, currencies = excluded.currencies, captured_minor = excluded.captured_minor,
+          refunded_minor = excluded.refunded_minor, over_refunded_minor = excluded.over_refunded_minor,
+          reporting_minor = excluded.reporting_minor, input_sha256 = excluded.input_sha256,
+          output_sha256 = excluded.output_sha256`.execute(tx)
+}
+
+/** Of keys that are no orders any more. */
+export async function deleteOrders(
+  tx: Tx,
+  { tenantId, editionId }: { tenantId: string; editionId: string },
+  orderKeys: readonly string[],
+): Promise<void> {
+  await sql`
+    delete from attribution_orders
+    where tenant_id = ${tenantId} and edition_id = ${editionId} and order_key = any (${orderKeys as string[]}::text[])`.execute(
+    tx,
+  )
+}

@@ -1,0 +1,183 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Tx } from '../../db/tenant.ts'
+import type { DayRow, RevenueBasis } from './days.ts'
+
+export interface RevenueDefinition {
+  version: number
+  includesTax: boolean
+  includesShipping: boolean
+  includesTips: boolean
+  subtractsDiscounts: boolean
+}
+
+/** The one that holds now. */
+export function getRevenueDefinition(tx: Tx, tenantId: string): Promise<RevenueDefinition> {
+  return tx
+    .selectFrom('revenue_definitions')
+    .select([
+      'version',
+      'includes_tax as includesTax',
+      'includes_shipping as includesShipping',
+      'includes_tips as includesTips',
+      'subtracts_discounts as subtractsDiscounts',
+    ])
+    .where('tenant_id', '=', tenantId)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+}
+
+interface Span {
+  startsAt: string
+  endsAt: string
+  timeZone: string
+}
+
+/**
+ * What moved, by day: all entries of the orders of the window, and what was taken back in it of other orders. A capture
+ * counts at the time of its order, a refund or a dispute at the earliest that any delivery states; what two vendors report
+ * counts once, and a dispute that was won not at all. Each entry counts with its part by the revenue definition, as
+ * `countEntries` has it: the share of the sum so far, rounded half away from zero, less the one before. What would take the
+ * sum below 0 is over-refunded.
+ */
+export async function sumByDay(
+  tx: Tx,
+  tenantId: string,
+  { startsAt, endsAt, timeZone }: Span,
+  { basis, definition }: { basis: RevenueBasis; definition: RevenueDefinition },
+): Promise<DayRow[]> {
+  const { rows } = await sql<DayRow>`
+    with candidates as (
+      select coalesce(g.group_key, f.order_key) as order_key
+      from order_facts as f
+      left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = f.order_key
+      where f.tenant_id = ${tenantId} and f.ordered_at >= ${startsAt}::timestamptz and f.ordered_at < ${endsAt}::timestamptz
+      union
+      select coalesce(g.group_key, l.order_key)
+      from ledger_entries as l
+      left join order_groups as g on g.tenant_id = ${tenantId} and g.order_key = l.order_key
+      where l.tenant_id = ${tenantId}
+        and l.kind <> 'capture'
+        and l.occurred_at >= ${startsAt}::timestamptz   -- an entry is never earlier than the first that states it
+        and (l.occurred_at < ${endsAt}::timestamptz
+             or exists (select from canonical_events as c
+                        where c.tenant_id = ${tenantId} and c.entry_key = coalesce(l.corrects_entry_key, l.entry_key)
+                          and c.counts and c.occurred_at < ${endsAt}::timestamptz))
+    ),
+    members as (
+      select order_key, order_key as member from candidates
+      union
+      select g.group_key, g.order_key from order_groups as g
+      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from candidates)
+    ),
+    orders as (
+      select m.order_key, min(f.ordered_at) as ordered_at
+      from members as m
+      join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = m.member
+      group by m.order_key
+    ),
+    stated as (
+      select m.order_key, coalesce(l.corrects_entry_key, l.entry_key) as entry_key, l.kind, l.currency, l.vendor,
+             sum(l.amount_minor) as amount_minor,
+             min(l.occurred_at) as occurred_at,
+             count(*) as entries,
+             count(*) filter (where l.source = 'webhook') as verified,
+             max(l.recorded_at) as newest
+      from members as m
+      join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = m.member
+      where l.kind <> 'dispute_reversal'
+        and not exists (select from uncounted_entries as u
+                        where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+        and not exists (select from ledger_entries as w
+                        where w.tenant_id = ${tenantId} and w.reverses_entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+      group by 1, 2, 3, 4, 5
+      having sum(l.amount_minor) <> 0
+    ),
+    moved as (
+      select s.*,
+             coalesce(o.ordered_at, s.occurred_at) as ordered_at,
+             case when s.kind = 'capture' then coalesce(o.ordered_at, s.occurred_at)
+                  else least(s.occurred_at, (select min(c.occurred_at) from canonical_events as c
+                                             where c.tenant_id = ${tenantId} and c.entry_key = s.entry_key
+                                               and c.counts and c.amount_minor is distinct from 0))
+             end as moved_at
+      from stated as s
+      left join orders as o on o.order_key = s.order_key
+    ),
+    ${sharesBy(tenantId, definition)}
+    summed as (
+      select m.*, s.counted_minor, s.total_minor,
+             sum(m.amount_minor) over steps as sum_minor,
+             m.kind = 'capture' and row_number() over steps = 1 as is_first_capture
+      from moved as m
+      left join shares as s on s.order_key = m.order_key and (s.currency is null or s.currency = m.currency)
+      window steps as (partition by m.order_key, m.currency
+                       order by m.kind <> 'capture', m.moved_at, m.kind, m.entry_key collate "C" rows unbounded preceding)
+    ),
+    cut as (
+      select s.*, sign(s.sum_minor) * div(2 * abs(s.sum_minor) * coalesce(s.counted_minor, 1) + coalesce(s.total_minor, 1),
+                                          2 * coalesce(s.total_minor, 1)) as counted_sum
+      from summed as s
+    ),
+    counted as (
+      select c.*,
+             c.counted_sum - coalesce(lag(c.counted_sum) over steps, 0) as part,
+             greatest(0, c.counted_sum) - greatest(0, coalesce(lag(c.counted_sum) over steps, 0)) as applied,
+             c.ordered_at >= ${startsAt}::timestamptz and c.ordered_at < ${endsAt}::timestamptz as is_ordered,
+             c.moved_at >= ${startsAt}::timestamptz and c.moved_at < ${endsAt}::timestamptz as is_moved
+      from cut as c
+      window steps as (partition by c.order_key, c.currency
+                       order by c.kind <> 'capture', c.moved_at, c.kind, c.entry_key collate "C")
+    )
+    select (${basis === 'order_date' ? sql`c.ordered_at` : sql`c.moved_at`} at time zone ${timeZone})::date as "day",
+           c.currency,
+           c.vendor,
+           c.is_ordered                                                                  as "isOrdered",
+           c.is_moved                                                                    as "isMoved",
+           count(*) filter (where c.is_first_capture)::integer                           as "orders",
+           coalesce(sum(c.part) filter (where c.kind = 'capture'), 0)::bigint            as "capturedMinor",
+           coalesce(-sum(c.part) filter (where c.kind = 'refund'), 0)::bigint            as "refundedMinor",
+           coalesce(-sum(c.part) filter (where c.kind = 'dispute'), 0)::bigint           as "disputedMinor",
+           coalesce(sum(c.applied - c.part) filter (where c.kind <> 'capture'), 0)::bigint as "overRefundedMinor",
+           sum(c.entries)::integer                                                       as "entries",
+           sum(c.verified)::integer                                                      as "verified",
+           max(c.newest)                                                                 as "newest"
+    from counted as c
+    where c.is_ordered or c.is_moved
+    group by 1, 2, 3, 4, 5`.execute(tx)
+  return rows
+}
+
+/**
+ * What of each unit of an order's money is revenue: `counted_minor / total_minor`, in all currencies where `currency` is
+ * null; no row where it counts whole. The parts that hold are chosen as `partsOfOrder` does.
+ */
+function sharesBy(tenantId: string, definition: RevenueDefinition): RawBuilder<unknown> {
+  const { includesTax, includesShipping, includesTips, subtractsDiscounts } = definition
+  if (includesTax && includesShipping && includesTips && subtractsDiscounts) {
+    return sql`
+    shares as (
+      select null::text as order_key, null::text as currency, 1::numeric as counted_minor, 1::numeric as total_minor
+      where false
+    ),`
+  }
+  const nothing = sql`0`
+  return sql`
+    parts as (
+      select m.order_key, p.covers, p.currency, p.total_minor::numeric as total_minor,
+             p.total_minor::numeric - ${includesTax ? nothing : sql`p.tax_minor`}
+               - ${includesShipping ? nothing : sql`p.shipping_minor`} - ${includesTips ? nothing : sql`p.tip_minor`}
+               + ${subtractsDiscounts ? nothing : sql`p.discount_minor`} as counted_minor,
+             bool_or(p.covers = 'order') over (partition by m.order_key) as has_snapshot,
+             row_number() over (partition by m.order_key
+                                order by p.covers = 'order' desc, p.order_key = m.order_key desc, p.order_key collate "C",
+                                         p.version_at desc nulls last, p.total_minor desc, p.fact_id) as place
+      from members as m
+      join order_parts as p on p.tenant_id = ${tenantId} and p.order_key = m.member
+    ),
+    shares as (
+      select order_key, null::text as currency, counted_minor, total_minor from parts where has_snapshot and place = 1
+      union all
+      select order_key, currency, sum(counted_minor), sum(total_minor) from parts where not has_snapshot group by 1, 2
+    ),`
+}
