@@ -2,6 +2,7 @@
 //   npm run bench -- http [--json]
 //   npm run bench -- --help
 import { parseArgs } from 'node:util'
+import { runAttributionBench } from './bench/attribution.ts'
 import { runAuthBench } from './bench/auth.ts'
 import { runContractsBench } from './bench/contracts.ts'
 import { runHttpBench } from './bench/http.ts'
@@ -17,6 +18,11 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
     about:
       'server CPU per request: bare Express, Skeldir, openapi-backend and express-openapi-validator as shipped (about 2 minutes)',
     run: runHttpBench,
+  },
+  attribution: {
+    about:
+      'figures by every model, from stored events to published runs, whole and after 1 % of change, beside an order at a time (some minutes; a tenth with BENCH_SHARE=0.1)',
+    run: runAttributionBench,
   },
   auth: {
     about:

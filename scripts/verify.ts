@@ -1,10 +1,12 @@
 // Proves what the product computes: against published tables, and by properties over random cases.
 //   npm run verify -- attribution [--json]
+//   npm run verify -- determinism [--cases N] [--seed N] [--json]
 //   npm run verify -- properties [--cases N] [--seed N] [--json]
 //   npm run verify -- --help
 import { parseArgs } from 'node:util'
 import { chooseByName, runEach } from './load/run-each.ts'
 import { verifyAttribution } from './verify/attribution.ts'
+import { verifyDeterminism } from './verify/determinism.ts'
 import { verifyProperties } from './verify/properties.ts'
 
 interface Verification {
@@ -18,6 +20,11 @@ const verifications: Record<string, Verification> = {
       'every table of the reference data that SKELDIR_REFERENCE_DATA names, or else our own look-alike data (seconds)',
     run: verifyAttribution,
   },
+  determinism: {
+    about:
+      'one hash for the same books, whatever the order of arrival, the number of workers and the time zone of their host (some minutes)',
+    run: verifyDeterminism,
+  },
   properties: {
     about: 'what holds for all journeys, over random ones, each beside a slow exact method (some minutes)',
     run: verifyProperties,
@@ -30,7 +37,7 @@ function usage(): string {
 
 ${names.join('\n')}
 
-  --cases N  properties: random cases of each (default 100000)
+  --cases N  properties: random cases of each (default 100000); determinism: orders of arrival (100 at most)
   --seed N   properties: other cases (default: a new one, which is printed)
   --json     each report as one JSON object
   --help     this text

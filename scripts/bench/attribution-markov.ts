@@ -1,0 +1,69 @@
+import { listLiveEditions } from '../../src/attribution/engine/editions/queries.ts'
+import { toJourneys } from '../../src/attribution/windows/journeys.ts'
+import { type Measurement, measure } from '../../src/attribution/windows/measure.ts'
+import { markovOptionsOf } from '../../src/attribution/windows/models.ts'
+import { readSpan } from '../../src/attribution/windows/queries.ts'
+import { type ReadWindow, readWindow } from '../../src/attribution/windows/read.ts'
+import { type ReportWindow, seedOf } from '../../src/attribution/windows/window.ts'
+import type { TenantContext } from '../../src/context.ts'
+import { inTenant } from '../../src/db/tenant.ts'
+
+const REPLICATES = 200
+
+export interface MarkovCost {
+  touches: number
+  conversions: number
+  /** Journeys without an order. */
+  open: number
+  /** From the database, as the worker's role. */
+  readMs: number
+  /** The chain, its removal effects and 200 resamples of them. */
+  markovMs: number
+  /** The same with every model of the edition, as a run has it. */
+  allMs: number
+}
+
+/** What a run over a window costs, in this process: `ctx` is a worker's, of a tenant whose orders are published. */
+export async function measureMarkov(ctx: TenantContext, window: ReportWindow): Promise<MarkovCost> {
+  const { tenantId } = ctx
+  const started = performance.now()
+  const { config, read } = await inTenant(ctx.db.main, ctx, (tx) => readPublished(tx, tenantId, window), {
+    executionContext: 'worker',
+    isSnapshot: true,
+  })
+  const journeys = toJourneys(read.journeys)
+  const readMs = performance.now() - started
+  const request = {
+    journeys,
+    markov: markovOptionsOf(config),
+    seed: seedOf(tenantId, window),
+    coverage: 1,
+    replicates: REPLICATES,
+  }
+  const markov = timed(() => measure({ ...request, orderModels: [] }))
+  const all = timed(() => measure({ ...request, orderModels: config.models }))
+  const { touches, converting: conversions, open } = markov.measured.diagnostics
+  return { touches, conversions, open, readMs, markovMs: markov.ms, allMs: all.ms }
+}
+
+async function readPublished(
+  tx: Parameters<typeof readSpan>[0],
+  tenantId: string,
+  window: ReportWindow,
+): Promise<{ config: Awaited<ReturnType<typeof listLiveEditions>>[number]['config']; read: ReadWindow }> {
+  const edition = (await listLiveEditions(tx, tenantId)).find(({ status }) => status === 'published')
+  if (edition === undefined) throw new Error('nothing is published')
+  const { editionId, config } = edition
+  const span = await readSpan(tx, window)
+  const { lookbackDays, models } = config
+  return {
+    config,
+    read: await readWindow(tx, tenantId, { ...window, ...span, editionId, lookbackDays, models: models.length }),
+  }
+}
+
+function timed(work: () => Measurement): { ms: number; measured: Measurement } {
+  const started = performance.now()
+  const measured = work()
+  return { ms: performance.now() - started, measured }
+}

@@ -1,0 +1,50 @@
+// What `npm run bench -- attribution` measures: a process as the worker is, that publishes what one tenant has stored.
+//   DATABASE_URL=… SKELDIR_MASTER_KEY=… node scripts/bench/attribution-worker.ts <tenant-id>
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { bringUpToDate } from '../../src/attribution/engine/service.ts'
+import { loadConfig } from '../../src/config.ts'
+import type { TenantContext } from '../../src/context.ts'
+import { createContext } from '../../src/main/context.ts'
+
+/** What the parent is told of one publication. */
+export interface Published {
+  ms: number
+  /** Of this process, since it began. */
+  peakMb: number
+  /** Processor time of this process, and of those of the database that served it (Linux; elsewhere 0). */
+  cpuMs: number
+  databaseCpuMs: number
+}
+
+const [tenantId = ''] = process.argv.slice(2)
+const worker = createContext(loadConfig(process.env), 'app_worker', 'bench')
+const ctx: TenantContext = {
+  ...worker,
+  tenantId,
+  correlationId: randomUUID(),
+  clientAddress: null,
+  principal: { kind: 'worker', tenantId },
+}
+const servers = new Set<number>()
+worker.db.main.pool.on('connect', (client) => servers.add((client as unknown as { processID: number }).processID))
+const cpu = process.cpuUsage()
+const started = performance.now()
+await bringUpToDate(ctx, new AbortController().signal)
+const used = process.cpuUsage(cpu)
+/** Fields 14 and 15 of proc(5), in hundredths of a second. */
+function readCpuMs(pid: number): number {
+  const path = `/proc/${pid}/stat`
+  if (!existsSync(path)) return 0
+  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+const published: Published = {
+  ms: performance.now() - started,
+  peakMb: process.resourceUsage().maxRSS / 1_024,
+  cpuMs: (used.user + used.system) / 1_000,
+  databaseCpuMs: [...servers].reduce((sum, pid) => sum + readCpuMs(pid), 0),
+}
+await worker.close()
+process.stdout.write(`${JSON.stringify(published)}\n`)
