@@ -1,3 +1,4 @@
+import { compare } from '../compare.ts'
 import { exponentOf } from '../money.ts'
 import { roundHalfAway } from './rounding.ts'
 
@@ -123,8 +124,4 @@ function toFraction(rate: string): Fraction {
   const numerator = parts === null ? 0n : BigInt(whole + fraction)
   if (numerator === 0n) throw new RangeError('a rate is a decimal above 0')
   return [numerator, 10n ** BigInt(fraction.length)]
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,3 +1,4 @@
+import { compare } from '../compare.ts'
 import type { RevenueParts } from '../tenants/settings/settings.ts'
 import { roundHalfAway } from './rounding.ts'
 
@@ -12,6 +13,7 @@ export interface OrderParts {
   /** What the buyer pays, above 0, all of the next three included. */
   totalMinor: bigint
   taxMinor: bigint
+  /** Without the tax on it. */
   shippingMinor: bigint
   tipMinor: bigint
   /** By how much discounts lowered the total. */
@@ -110,8 +112,4 @@ function add(sum: OrderParts, part: OrderParts): OrderParts {
 
 function emptyParts(currency: string): OrderParts {
   return { currency, totalMinor: 0n, taxMinor: 0n, shippingMinor: 0n, tipMinor: 0n, discountMinor: 0n }
-}
-
-function compare<T extends string | number | bigint>(a: T, b: T): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

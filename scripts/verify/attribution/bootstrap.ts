@@ -16,7 +16,7 @@ const REPLICATES = 500
 const SLOW_DRAWS = 10_000
 
 /** Published names of models that the bootstrap has, and ours. */
-const MODELS: Readonly<Record<string, string>> = {
+export const PUBLISHED_MODELS: Readonly<Record<string, string>> = {
   first_touch: 'first_touch',
   last_touch: 'last_touch',
   linear: 'linear',
@@ -93,7 +93,7 @@ function compareBits(journeys: ResampledJourneys): Table {
 function compareIntervals(paths: readonly AggregatedPath[], journeys: ResampledJourneys, folder: string): Table {
   const table = compare('bootstrap intervals', 1e-9)
   const estimators = [
-    ...Object.entries(MODELS).map(([name, model]) => toEstimator(name, model, paths)),
+    ...Object.entries(PUBLISHED_MODELS).map(([name, model]) => toEstimator(name, model, paths)),
     markovEstimator('markov_o1_null', paths, { order: 1, usesNulls: true, valueRule: 'reward' }),
   ]
   const options = { seed: SEED, minReplicates: REPLICATES, maxReplicates: REPLICATES }

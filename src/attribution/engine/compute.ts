@@ -1,9 +1,10 @@
+import { compare } from '../../compare.ts'
 import { exchange, findRate, type RateTable } from '../exchange.ts'
 import { partsOfOrder, revenueShareOf } from '../revenue-definition.ts'
 import { type Counting, creditOrder, type SetModel } from './credit.ts'
 import type { EditionConfig } from './editions/config.ts'
 import { hashOrderInput, hashOrderOutput } from './hash.ts'
-import { type CreditedEntry, compareText, type OrderInput, type OrderTouch, type Tier } from './order.ts'
+import type { CreditedEntry, OrderInput, OrderTouch, Tier } from './order.ts'
 import type { OrderRevision, ReadOrder } from './orders/queries.ts'
 
 /** From the strongest to the weakest. */
@@ -67,8 +68,7 @@ function withLost(read: ReadOrder, lost: readonly OrderTouch[], lookbackDays: nu
   const isVisitors = kept.some(({ origin }) => origin !== 'order')
   const touches = isBrought && isVisitors ? kept : [...order.touches, ...kept]
   return touches.toSorted(
-    (a, b) =>
-      a.occurredAtUs - b.occurredAtUs || compareText(a.externalId, b.externalId) || compareText(a.origin, b.origin),
+    (a, b) => a.occurredAtUs - b.occurredAtUs || compare(a.externalId, b.externalId) || compare(a.origin, b.origin),
   )
 }
 

@@ -1,15 +1,8 @@
+import { compare } from '../../compare.ts'
 import type { ModelParameters, ModelTouch, OrderModel } from '../models/model.ts'
 import { countEntries, type RevenueShare } from '../revenue-definition.ts'
 import { addParts, apportion, toWeights, type Weights } from './apportion.ts'
-import {
-  type CreditedEntry,
-  type CreditedOrder,
-  type CurrencyTotal,
-  compareText,
-  type Entry,
-  type OrderInput,
-  type Part,
-} from './order.ts'
+import type { CreditedEntry, CreditedOrder, CurrencyTotal, Entry, OrderInput, Part } from './order.ts'
 
 /** A model as an edition has it set. */
 export interface SetModel {
@@ -52,7 +45,7 @@ export function creditOrder(order: OrderInput, models: readonly SetModel[], coun
     if (isAnything) entries.push({ entry, revenueMinor, conversionMicro, reportingMinor })
     conversionMicro = NOTHING
   }
-  const totals = [...purses.values()].map(({ total }) => total).sort((a, b) => compareText(a.currency, b.currency))
+  const totals = [...purses.values()].map(({ total }) => total).sort((a, b) => compare(a.currency, b.currency))
   return { entries, totals }
 }
 

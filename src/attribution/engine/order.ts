@@ -70,8 +70,3 @@ export interface CreditedOrder {
 
 /** Where the credit of an order without any eligible touch goes, so that totals still add up. Never spread. */
 export const UNATTRIBUTED = '(unattributed)'
-
-/** By code unit: no order of ours depends on a locale. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}

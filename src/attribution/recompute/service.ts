@@ -8,7 +8,6 @@ import { ENGINE_VERSION } from '../engine/editions/config.ts'
 import { bringUpToDate, recomputeSpan } from '../engine/service.ts'
 import { NOTHING_NAMED, recomputeTouched, runRecompute } from '../jobs.ts'
 import { listPublishedRuns, type RunRow } from '../reports/runs/queries.ts'
-import { requireSpan } from '../span.ts'
 import { requestMeasurement } from '../windows/service.ts'
 import {
   beginRecompute,
@@ -20,7 +19,7 @@ import {
 } from './queries.ts'
 
 /** How many days one recompute may span. */
-export const MAX_RECOMPUTE_DAYS = 92
+const MAX_RECOMPUTE_DAYS = 92
 /** After which a tenant lets the others come first: what it still has to do is behind theirs. */
 const TURN_MS = 60_000
 /** Longer than a publication takes to begin, however busy the workers are on an ordinary day. */
@@ -66,7 +65,7 @@ export function requestRecompute(
   userId: string,
   { from, to }: { from: string; to: string },
 ): Promise<RecomputeJob> {
-  requireSpan({ from, to }, MAX_RECOMPUTE_DAYS, '/body')
+  requireSpan({ from, to })
   return inTenant(ctx.db.main, ctx, async (tx) => {
     const { tenantId } = ctx
     const jobId = await upsertRecomputeJob(tx, {
@@ -128,4 +127,19 @@ function toDay(time: Date): string {
 
 function lastDay(job: RecomputeJobRow): string {
   return toDay(new Date(job.windowEnd.getTime() - DAY_MS))
+}
+
+/** Both days included. */
+function requireSpan({ from, to }: { from: string; to: string }): void {
+  const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1
+  // RFC 3339 has no dates before the year 1.
+  const isDate = from >= '0001-01-01'
+  if (days >= 1 && days <= MAX_RECOMPUTE_DAYS && isDate) return
+  const tooLong = isDate
+    ? `At most ${MAX_RECOMPUTE_DAYS} days can be asked for, these are ${days}.`
+    : 'It begins before the year 1.'
+  const detail = days < 1 ? 'end_date is before start_date.' : tooLong
+  throw new ProblemError('validation_failed', 'The span of days is not valid.', {
+    errors: [{ pointer: '/body/end_date', code: 'span', detail }],
+  })
 }

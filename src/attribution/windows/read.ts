@@ -1,6 +1,6 @@
+import { compare } from '../../compare.ts'
 import type { Tx } from '../../db/tenant.ts'
 import { readCutoff } from '../engine/changes/queries.ts'
-import { compareText } from '../engine/order.ts'
 import type { JourneyRow } from './journeys.ts'
 import { openJourneys } from './open-journeys.ts'
 import {
@@ -101,10 +101,10 @@ interface Sortable {
 function inOrder(a: Sortable, b: Sortable): number {
   return (
     Number(b.isKnown) - Number(a.isKnown) ||
-    compareText(a.row.unit, b.row.unit) ||
+    compare(a.row.unit, b.row.unit) ||
     Number(a.orderKey === '') - Number(b.orderKey === '') ||
     a.atUs - b.atUs ||
-    compareText(a.orderKey, b.orderKey)
+    compare(a.orderKey, b.orderKey)
   )
 }
 
@@ -131,7 +131,7 @@ async function readOrders(
     }
     for (const channel of sums) addTo(ledger, channel)
   }
-  return { rows, ledger: [...ledger.values()].sort((a, b) => compareText(a.channel, b.channel)) }
+  return { rows, ledger: [...ledger.values()].sort((a, b) => compare(a.channel, b.channel)) }
 }
 
 function addTo(ledger: Map<string, LedgerChannel>, { channel, conversionMicro, revenueMinor }: LedgerChannel): void {

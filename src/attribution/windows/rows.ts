@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { compare } from '../../compare.ts'
 import { allocate } from '../../money.ts'
-import { compareText, UNATTRIBUTED } from '../engine/order.ts'
+import { UNATTRIBUTED } from '../engine/order.ts'
 import type { MeasuredChannel, Measurement } from './measure.ts'
 
 /** What a model gives a channel, as it is stored. */
@@ -89,7 +90,7 @@ function toMarkovRows(channels: readonly MeasuredChannel[], totals: WindowTotals
     const revenueMinor = netMinor - attributedMinor
     rows.push(toRow('markov', toUnmeasured(UNATTRIBUTED), { conversionMicro, revenueMinor }))
   }
-  return rows.sort((a, b) => compareText(a.channel, b.channel))
+  return rows.sort((a, b) => compare(a.channel, b.channel))
 }
 
 function divide(total: bigint, amounts: readonly number[]): bigint[] {

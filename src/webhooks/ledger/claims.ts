@@ -1,5 +1,6 @@
+import { compare } from '../../compare.ts'
 import type { Effect } from './lists.ts'
-import { byStanding, compare, type Statement } from './statement.ts'
+import { byStanding, type Statement } from './statement.ts'
 
 /** What settles a claim may bear a time a little after its end; a reversal, by which a bank makes it, a little before it too. */
 const SLACK_MS = 86_400_000

@@ -1,5 +1,5 @@
+import { compare } from '../../compare.ts'
 import type { EntryKind } from './settle.ts'
-import { compare } from './statement.ts'
 
 /** An entry with all that corrects it, of one of the keys of an order. */
 export interface GroupEntry {

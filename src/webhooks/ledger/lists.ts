@@ -1,4 +1,5 @@
-import { amountOf, byStanding, compare, type Statement, timeOf } from './statement.ts'
+import { compare } from '../../compare.ts'
+import { amountOf, byStanding, type Statement, timeOf } from './statement.ts'
 
 /** An entry by all that is said of it. */
 export interface Effect {

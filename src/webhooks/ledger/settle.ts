@@ -1,7 +1,8 @@
+import { compare } from '../../compare.ts'
 import type { CanonicalType } from '../normalize/canonical-event.ts'
 import { settleClaims } from './claims.ts'
 import { effectsOfLists } from './lists.ts'
-import { amountOf, byStanding, compare, type Statement, timeOf } from './statement.ts'
+import { amountOf, byStanding, type Statement, timeOf } from './statement.ts'
 
 export type EntryKind = 'capture' | 'refund' | 'dispute' | 'dispute_reversal'
 

@@ -1,3 +1,4 @@
+import { compare } from '../../compare.ts'
 import type { CanonicalEvent } from '../normalize/canonical-event.ts'
 
 /** What one delivery says of a movement of money, or of a list of them. */
@@ -29,8 +30,4 @@ export function amountOf({ amountMinor, counts }: Statement): bigint {
 /** Milliseconds since 1970; what has no version is older than all that have one. */
 export function timeOf({ versionAt }: Pick<Statement, 'versionAt'>): number {
   return versionAt?.getTime() ?? Number.NEGATIVE_INFINITY
-}
-
-export function compare<T extends string | number | bigint>(a: T, b: T): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

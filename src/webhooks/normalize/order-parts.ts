@@ -1,21 +1,13 @@
+import type { OrderParts } from '../../attribution/revenue-definition.ts'
 import type { Vendor } from '../../context.ts'
 import { isObject, type JsonObject } from '../lossless-json.ts'
 import { holds, readFields, type Scope, versionOf } from './apply.ts'
 import { fieldMaps } from './field-map.ts'
 import { MapFault } from './transform.ts'
 
-/** What a delivery says of the parts of an order; minor units. */
-export interface DeliveredParts {
+/** What a delivery says of the parts of an order. */
+export interface DeliveredParts extends OrderParts {
   orderKey: string
-  currency: string
-  /** What the buyer pays, above 0, the next three included. */
-  totalMinor: bigint
-  taxMinor: bigint
-  /** Without the tax on it. */
-  shippingMinor: bigint
-  tipMinor: bigint
-  /** By how much discounts lowered the total. */
-  discountMinor: bigint
   /** Of two snapshots of one order the later one holds; null where the vendor stamps none. */
   versionAt: Date | null
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { PUBLISHED_MODELS } from '../../../scripts/verify/attribution/bootstrap.ts'
 import { readCsv } from '../../../scripts/verify/attribution/csv.ts'
 import { readPathData } from '../../../scripts/verify/attribution/path-data.ts'
 import { listLiveEditions } from '../../../src/attribution/engine/editions/queries.ts'
@@ -13,14 +14,7 @@ import { bringUp, workerContext } from '../../support/worker.ts'
 
 const folder = referenceData()
 /** Published names of models, and ours. */
-const MODELS: Readonly<Record<string, string>> = {
-  first_touch: 'first_touch',
-  last_touch: 'last_touch',
-  linear: 'linear',
-  position_40_20_40: 'position',
-  shapley_simplified: 'shapley',
-  markov_o1_null: 'markov',
-}
+const MODELS: Readonly<Record<string, string>> = { ...PUBLISHED_MODELS, markov_o1_null: 'markov' }
 const WINDOW = { from: '2026-03-01', to: '2026-03-31', timeZone: 'UTC', currency: 'USD', isConverted: false }
 const END = Date.parse('2026-03-20T12:00:00Z')
 

@@ -1,3 +1,4 @@
+import { compare } from '../../../compare.ts'
 import { UNATTRIBUTED } from '../../engine/order.ts'
 import { roundHalfAway } from '../../rounding.ts'
 import type { CreditRow, SpendRow } from './queries.ts'
@@ -52,16 +53,12 @@ function keyOf({ channel, campaign, day }: Pick<ChannelFigure, 'channel' | 'camp
 /** The highest revenue first, then by name. */
 export function byRevenue(a: ChannelFigure, b: ChannelFigure): number {
   if (a.revenueMinor !== b.revenueMinor) return a.revenueMinor > b.revenueMinor ? -1 : 1
-  return compareText(a.channel, b.channel) || compareText(a.campaign ?? '', b.campaign ?? '')
+  return compare(a.channel, b.channel) || compare(a.campaign ?? '', b.campaign ?? '')
 }
 
 /** By day, then the highest revenue first. */
 export function byDay(a: ChannelFigure, b: ChannelFigure): number {
-  return compareText(a.day ?? '', b.day ?? '') || byRevenue(a, b)
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b)
+  return compare(a.day ?? '', b.day ?? '') || byRevenue(a, b)
 }
 
 /** What of the revenue has a touch; null where it is not a part of a whole. */

@@ -69,6 +69,15 @@ const listsOf = (tenantId: string) => sql`
       where c.tenant_id = ${tenantId} and c.run_id = r.run_id and r.version > 1
     ) as d`
 
+/** The runs that answer in the editions of a tenant; what follows narrows them. */
+const runsOf = (tenantId: string) => sql`
+    select ${COLUMNS}
+    from attribution_editions as e
+    join published_day_runs as p on p.tenant_id = ${tenantId} and p.edition_id = e.edition_id
+    join attribution_day_runs as r on r.tenant_id = ${tenantId} and r.run_id = p.run_id
+    ${listsOf(tenantId)}
+    where e.tenant_id = ${tenantId}`
+
 /** The runs that answer for a span of UTC days (both included), by day and model, of the published edition. */
 export async function listPublishedRuns(
   tx: Tx,
@@ -76,12 +85,7 @@ export async function listPublishedRuns(
   { from, to }: { from: string; to: string },
 ): Promise<RunRow[]> {
   const { rows } = await sql<RunRow>`
-    select ${COLUMNS}
-    from attribution_editions as e
-    join published_day_runs as p on p.tenant_id = ${tenantId} and p.edition_id = e.edition_id
-    join attribution_day_runs as r on r.tenant_id = ${tenantId} and r.run_id = p.run_id
-    ${listsOf(tenantId)}
-    where e.tenant_id = ${tenantId}
+    ${runsOf(tenantId)}
       and e.status = 'published'
       and p.window_start >= ${from}::date::timestamp at time zone 'UTC'
       and p.window_start <= ${to}::date::timestamp at time zone 'UTC'
@@ -117,12 +121,7 @@ export async function listRunsBehind(
         where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.kind <> 'capture'
           and c.occurred_at >= ${startsAt}::timestamptz and c.occurred_at < ${endsAt}::timestamptz)`
   const { rows } = await sql<RunRow>`
-    select ${COLUMNS}
-    from attribution_editions as e
-    join published_day_runs as p on p.tenant_id = ${tenantId} and p.edition_id = e.edition_id
-    join attribution_day_runs as r on r.tenant_id = ${tenantId} and r.run_id = p.run_id
-    ${listsOf(tenantId)}
-    where e.tenant_id = ${tenantId}
+    ${runsOf(tenantId)}
       and e.edition_id = ${editionId}
       and p.model = any (${models as string[]}::text[])
       and (p.window_start > ${startsAt}::timestamptz - interval '24 hours' and p.window_start < ${endsAt}::timestamptz
