@@ -25,22 +25,41 @@ const UPDATE_QUEUE = `
          w."deleteAfterSeconds", w."deadLetter", w."heartbeatSeconds", w."notify")`
 
 /** Who is at work is looked for each second: without an index that is every job of the last week. */
-const INDEX_ACTIVE = `create index if not exists job_common_active_idx on ${SCHEMA}.job_common (name) where state = 'active'`
+const INDEX_ACTIVE = `
+  do $$ begin
+    if to_regclass('${SCHEMA}.job_common_active_idx') is null then
+      create index job_common_active_idx on ${SCHEMA}.job_common (name) where state = 'active';
+    end if;
+  end $$`
 
 /**
  * What pg-boss has for those who use more of it, and what costs every job (measured: `npm run bench -- queue`). Each second it
  * would count all jobs of the last week for figures that nobody here reads; the foreign keys say of a job what the functions that
  * add one look up anyway; and INDEX_ACTIVE serves what job_common_i7 would. Ids that ascend keep what is new of the primary key
- * together, where the server can make them (Postgres 18).
+ * together, where the server can make them (Postgres 18). Tables are touched only where there is something to change: to alter
+ * one waits for every job that is being taken, and lets none be taken meanwhile.
  */
 const LIGHTEN = `
   update ${SCHEMA}.version set monitor_backoff_on = 'infinity' where monitor_backoff_on is distinct from 'infinity';
-  alter table ${SCHEMA}.job_common drop constraint if exists q_fkey, drop constraint if exists dlq_fkey;
   drop index if exists ${SCHEMA}.job_common_i7;
-  do $$ begin
+  do $$
+  declare
+    jobs regclass;
+  begin
+    if exists (select from pg_constraint
+               where conrelid = '${SCHEMA}.job_common'::regclass and conname in ('q_fkey', 'dlq_fkey')) then
+      alter table ${SCHEMA}.job_common drop constraint if exists q_fkey, drop constraint if exists dlq_fkey;
+    end if;
     if current_setting('server_version_num')::integer >= 180000 then
-      alter table ${SCHEMA}.job alter column id set default uuidv7();
-      alter table ${SCHEMA}.job_common alter column id set default uuidv7();
+      for jobs in
+        select d.adrelid
+        from pg_attrdef as d
+        join pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attname = 'id'
+        where d.adrelid in ('${SCHEMA}.job'::regclass, '${SCHEMA}.job_common'::regclass)
+          and pg_get_expr(d.adbin, d.adrelid) <> 'uuidv7()'
+      loop
+        execute format('alter table %s alter column id set default uuidv7()', jobs);
+      end loop;
     end if;
   end $$`
 

@@ -177,3 +177,23 @@ test('brings the settings of a queue up to date, when they changed in the code',
   await migrate({ databaseUrl: database.migrationUrl })
   expect(await read()).toEqual(wanted)
 })
+
+test('what is up to date waits for no job that is being added or taken', async ({ onTestFinished }) => {
+  const database = await createTestDatabase()
+  onTestFinished(database.drop)
+  const admin = await connectAs(database, 'admin', onTestFinished)
+  await admin.query('begin')
+  await admin.query("insert into pgboss.job (name, data) values ('webhook', '{}')")
+  await migrate({ databaseUrl: database.migrationUrl })
+  await admin.query('rollback')
+  const { rows } = await admin.query(
+    `select pg_get_expr(d.adbin, d.adrelid) as made from pg_attrdef as d
+     join pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attname = 'id'
+     where d.adrelid in ('pgboss.job'::regclass, 'pgboss.job_common'::regclass)`,
+  )
+  const { rows: server } = await admin.query(
+    "select current_setting('server_version_num')::integer >= 180000 as ascends",
+  )
+  const made = server[0].ascends ? 'uuidv7()' : 'gen_random_uuid()'
+  expect(rows).toEqual([{ made }, { made }])
+})
