@@ -68,6 +68,30 @@ export interface AttributionCredits {
   touched_at: Timestamp | null;
 }
 
+export interface AttributionCreditsByTouch {
+  campaign: string | null;
+  channel: string | null;
+  conversion_micro: number[] | null;
+  currency: string | null;
+  edition_id: string | null;
+  entry_key: string | null;
+  kind: string | null;
+  models: number | null;
+  models_before: number | null;
+  occurred_at: Timestamp | null;
+  order_key: string | null;
+  ordered_at: Timestamp | null;
+  position: number | null;
+  reporting_minor: ArrayType<bigint> | null;
+  revenue_minor: ArrayType<bigint> | null;
+  revision: number | null;
+  tenant_id: string | null;
+  tier: string | null;
+  touch_external_id: string | null;
+  touch_origin: string | null;
+  touched_at: Timestamp | null;
+}
+
 export interface AttributionDayRunChanges {
   channel: string;
   conversion_delta_micro: bigint;
@@ -83,11 +107,13 @@ export interface AttributionDayRuns {
   data_cutoff: Timestamp;
   edition_id: string;
   input_hash: string;
+  input_sum: Buffer | null;
   model: string;
   model_version: string;
   orders: number;
   orders_changed: Generated<number>;
   output_hash: string;
+  output_sum: Buffer | null;
   previous_run_id: string | null;
   publication: number;
   run_id: Generated<string>;
@@ -124,13 +150,14 @@ export interface AttributionEditions {
   tenant_id: string;
 }
 
-export interface AttributionOrderCredits {
-  campaign: string | null;
-  channel: string;
-  conversion_micro: ArrayType<bigint>;
+export interface AttributionEntryCredits {
+  campaigns: string[] | null;
+  channels: string[];
+  conversion_micro: number[];
   currency: string;
   edition_id: string;
   entry_key: string;
+  is_reporting: boolean;
   kind: string;
   occurred_at: Timestamp;
   order_key: string;
@@ -140,6 +167,28 @@ export interface AttributionOrderCredits {
   revenue_minor: ArrayType<bigint>;
   revision: number;
   tenant_id: string;
+  tiers: string[] | null;
+  touch_external_ids: string[] | null;
+  touch_origins: string[] | null;
+  touched_at: ArrayType<Timestamp> | null;
+}
+
+export interface AttributionOrderCredits {
+  campaign: string | null;
+  channel: string | null;
+  conversion_micro: ArrayType<bigint> | null;
+  currency: string | null;
+  edition_id: string | null;
+  entry_key: string | null;
+  kind: string | null;
+  occurred_at: Timestamp | null;
+  order_key: string | null;
+  ordered_at: Timestamp | null;
+  position: number | null;
+  reporting_minor: ArrayType<bigint> | null;
+  revenue_minor: ArrayType<bigint> | null;
+  revision: number | null;
+  tenant_id: string | null;
   tier: string | null;
   touch_external_id: string | null;
   touch_origin: string | null;
@@ -203,6 +252,28 @@ export interface AttributionRunTotals {
   refunded_minor: bigint;
   run_id: string;
   tenant_id: string;
+}
+
+export interface AttributionTouchCredits {
+  campaign: string | null;
+  channel: string;
+  conversion_micro: ArrayType<bigint>;
+  currency: string;
+  edition_id: string;
+  entry_key: string;
+  kind: string;
+  occurred_at: Timestamp;
+  order_key: string;
+  ordered_at: Timestamp;
+  position: number;
+  reporting_minor: ArrayType<bigint> | null;
+  revenue_minor: ArrayType<bigint>;
+  revision: number;
+  tenant_id: string;
+  tier: string | null;
+  touch_external_id: string | null;
+  touch_origin: string | null;
+  touched_at: Timestamp | null;
 }
 
 export interface AttributionWindowChannels {
@@ -939,15 +1010,18 @@ export interface DB {
   api_keys: ApiKeys;
   attribution_changes: AttributionChanges;
   attribution_credits: AttributionCredits;
+  attribution_credits_by_touch: AttributionCreditsByTouch;
   attribution_day_run_changes: AttributionDayRunChanges;
   attribution_day_run_totals: AttributionDayRunTotals;
   attribution_day_runs: AttributionDayRuns;
   attribution_editions: AttributionEditions;
+  attribution_entry_credits: AttributionEntryCredits;
   attribution_order_credits: AttributionOrderCredits;
   attribution_orders: AttributionOrders;
   attribution_recompute_jobs: AttributionRecomputeJobs;
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
+  attribution_touch_credits: AttributionTouchCredits;
   attribution_window_channels: AttributionWindowChannels;
   attribution_window_runs: AttributionWindowRuns;
   attribution_windows: AttributionWindows;

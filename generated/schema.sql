@@ -184,6 +184,59 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_credit
 grant insert, select on public.attribution_credits to app_worker;
 grant select on public.attribution_credits to app_ro, app_user;
 
+create view public.attribution_credits_by_touch with (security_invoker=true) as
+ SELECT c.tenant_id,
+    c.edition_id,
+    c.order_key,
+    c.revision,
+    c.entry_key,
+    c."position",
+    c.kind,
+    c.currency,
+    c.ordered_at,
+    c.occurred_at,
+    c.channel,
+    c.campaign,
+    c.touch_origin,
+    c.touch_external_id,
+    c.touched_at,
+    c.tier,
+    cardinality(c.revenue_minor) AS models,
+    0 AS models_before,
+    c.revenue_minor,
+    (c.conversion_micro)::integer[] AS conversion_micro,
+    c.reporting_minor
+   FROM public.attribution_touch_credits c
+UNION ALL
+ SELECT c.tenant_id,
+    c.edition_id,
+    c.order_key,
+    c.revision,
+    c.entry_key,
+    ((c."position" + (t.place)::integer) - 1) AS "position",
+    c.kind,
+    c.currency,
+    c.ordered_at,
+    c.occurred_at,
+    t.channel,
+    t.campaign,
+    t.touch_origin,
+    t.touch_external_id,
+    t.touched_at,
+    t.tier,
+    (cardinality(c.revenue_minor) / cardinality(c.channels)) AS models,
+    (((t.place)::integer - 1) * (cardinality(c.revenue_minor) / cardinality(c.channels))) AS models_before,
+    c.revenue_minor,
+    c.conversion_micro,
+        CASE
+            WHEN c.is_reporting THEN c.revenue_minor
+            ELSE c.reporting_minor
+        END AS reporting_minor
+   FROM (public.attribution_entry_credits c
+     CROSS JOIN LATERAL UNNEST(c.channels, c.campaigns, c.touch_origins, c.touch_external_ids, c.touched_at, c.tiers) WITH ORDINALITY t(channel, campaign, touch_origin, touch_external_id, touched_at, tier, place));
+alter view public.attribution_credits_by_touch owner to skeldir_owner;
+grant select on public.attribution_credits_by_touch to app_ro, app_user, app_worker;
+
 create table public.attribution_day_run_changes (
   tenant_id uuid not null,
   run_id uuid not null,
@@ -263,15 +316,20 @@ create table public.attribution_day_runs (
   orders_changed integer not null default 0,
   cause text not null,
   created_at timestamp with time zone not null default now(),
+  input_sum bytea,
+  output_sum bytea,
   constraint attribution_day_runs_pkey PRIMARY KEY (tenant_id, run_id),
   constraint attribution_day_runs_tenant_id_edition_id_fkey FOREIGN KEY (tenant_id, edition_id) REFERENCES public.attribution_editions(tenant_id, edition_id),
   constraint attribution_day_runs_cause_check CHECK ((cause = ANY (ARRAY['edition'::text, 'data'::text, 'request'::text]))),
   constraint attribution_day_runs_check CHECK ((window_end > window_start)),
+  constraint attribution_day_runs_check1 CHECK (((input_sum IS NULL) = (output_sum IS NULL))),
   constraint attribution_day_runs_input_hash_check CHECK ((input_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_input_sum_check CHECK ((octet_length(input_sum) = 32)),
   constraint attribution_day_runs_model_check CHECK ((model ~ '^[a-z_]{1,40}$'::text)),
   constraint attribution_day_runs_orders_changed_check CHECK ((orders_changed >= 0)),
   constraint attribution_day_runs_orders_check CHECK ((orders >= 0)),
   constraint attribution_day_runs_output_hash_check CHECK ((output_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_output_sum_check CHECK ((octet_length(output_sum) = 32)),
   constraint attribution_day_runs_publication_check CHECK ((publication >= 1)),
   constraint attribution_day_runs_version_check CHECK ((version >= 1))
 );
@@ -328,7 +386,7 @@ CREATE TRIGGER view_changes AFTER UPDATE OF status ON public.attribution_edition
 grant insert, select, update (built_until, publications, published_at, status) on public.attribution_editions to app_worker;
 grant select on public.attribution_editions to app_ro, app_user;
 
-create table public.attribution_order_credits (
+create table public.attribution_entry_credits (
   tenant_id uuid not null,
   edition_id uuid not null,
   order_key text not null,
@@ -339,31 +397,61 @@ create table public.attribution_order_credits (
   currency text not null,
   ordered_at timestamp with time zone not null,
   occurred_at timestamp with time zone not null,
-  channel text not null,
-  campaign text,
-  touch_origin text,
-  touch_external_id text,
-  touched_at timestamp with time zone,
-  tier text,
+  channels text[] not null,
+  campaigns text[],
+  touch_origins text[],
+  touch_external_ids text[],
+  touched_at timestamp with time zone[],
+  tiers text[],
   revenue_minor bigint[] not null,
-  conversion_micro bigint[] not null,
+  conversion_micro integer[] not null,
+  is_reporting boolean not null,
   reporting_minor bigint[],
-  constraint attribution_order_credits_pkey PRIMARY KEY (tenant_id, edition_id, order_key, revision, entry_key, "position"),
-  constraint attribution_order_credits_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text]))),
-  constraint attribution_order_credits_position_check CHECK (("position" >= 0))
-);
-alter table public.attribution_order_credits owner to skeldir_owner;
-CREATE INDEX attribution_order_credits_taken_idx ON public.attribution_order_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
-alter table public.attribution_order_credits enable row level security;
-alter table public.attribution_order_credits force row level security;
-create policy open_to_runtime on public.attribution_order_credits as permissive for all to app_ro, app_user, app_worker
+  constraint attribution_entry_credits_pkey PRIMARY KEY (tenant_id, edition_id, order_key, revision, entry_key, "position"),
+  constraint attribution_entry_credits_channels_check CHECK (((cardinality(channels) >= 1) AND (cardinality(channels) <= 16))),
+  constraint attribution_entry_credits_check CHECK (((NOT is_reporting) OR (reporting_minor IS NULL))),
+  constraint attribution_entry_credits_check1 CHECK ((((cardinality(revenue_minor) % cardinality(channels)) = 0) AND (cardinality(conversion_micro) = cardinality(revenue_minor)))),
+  constraint attribution_entry_credits_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text]))),
+  constraint attribution_entry_credits_position_check CHECK (("position" >= 0))
+) with (toast_tuple_target=8160);
+alter table public.attribution_entry_credits owner to skeldir_owner;
+CREATE INDEX attribution_entry_credits_taken_idx ON public.attribution_entry_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
+alter table public.attribution_entry_credits enable row level security;
+alter table public.attribution_entry_credits force row level security;
+create policy open_to_runtime on public.attribution_entry_credits as permissive for all to app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_order_credits as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_entry_credits as restrictive for all to app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_order_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
-CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_order_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_entry_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_entry_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_entry_credits to app_worker;
+grant select on public.attribution_entry_credits to app_ro, app_user;
+
+create view public.attribution_order_credits with (security_invoker=true) as
+ SELECT tenant_id,
+    edition_id,
+    order_key,
+    revision,
+    entry_key,
+    "position",
+    kind,
+    currency,
+    ordered_at,
+    occurred_at,
+    channel,
+    campaign,
+    touch_origin,
+    touch_external_id,
+    touched_at,
+    tier,
+    revenue_minor[(models_before + 1):(models_before + models)] AS revenue_minor,
+    (conversion_micro[(models_before + 1):(models_before + models)])::bigint[] AS conversion_micro,
+    reporting_minor[(models_before + 1):(models_before + models)] AS reporting_minor
+   FROM public.attribution_credits_by_touch c;
+alter view public.attribution_order_credits owner to skeldir_owner;
+CREATE TRIGGER add_touch_credit INSTEAD OF INSERT ON public.attribution_order_credits FOR EACH ROW EXECUTE FUNCTION internal.add_touch_credit();
 grant insert, select on public.attribution_order_credits to app_worker;
 grant select on public.attribution_order_credits to app_ro, app_user;
 
@@ -507,6 +595,45 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_runs FO
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 grant insert, select on public.attribution_runs to app_worker;
 grant select on public.attribution_runs to app_ro, app_user;
+
+create table public.attribution_touch_credits (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  order_key text not null,
+  revision integer not null,
+  entry_key text not null,
+  "position" integer not null,
+  kind text not null,
+  currency text not null,
+  ordered_at timestamp with time zone not null,
+  occurred_at timestamp with time zone not null,
+  channel text not null,
+  campaign text,
+  touch_origin text,
+  touch_external_id text,
+  touched_at timestamp with time zone,
+  tier text,
+  revenue_minor bigint[] not null,
+  conversion_micro bigint[] not null,
+  reporting_minor bigint[],
+  constraint attribution_touch_credits_pkey PRIMARY KEY (tenant_id, edition_id, order_key, revision, entry_key, "position"),
+  constraint attribution_order_credits_kind_check CHECK ((kind = ANY (ARRAY['capture'::text, 'refund'::text, 'dispute'::text]))),
+  constraint attribution_order_credits_position_check CHECK (("position" >= 0))
+);
+alter table public.attribution_touch_credits owner to skeldir_owner;
+CREATE INDEX attribution_touch_credits_taken_idx ON public.attribution_touch_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
+alter table public.attribution_touch_credits enable row level security;
+alter table public.attribution_touch_credits force row level security;
+create policy open_to_runtime on public.attribution_touch_credits as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_touch_credits as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_touch_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_touch_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_touch_credits to app_worker;
+grant select on public.attribution_touch_credits to app_ro, app_user;
 
 create table public.attribution_window_channels (
   tenant_id uuid not null,
@@ -2577,6 +2704,18 @@ create policy ask on public.worker_probes as permissive for all to app_user
   with check (true);
 grant delete, select, update (answered_at, worker_id) on public.worker_probes to app_worker;
 grant insert (probe_id), select on public.worker_probes to app_user;
+
+CREATE OR REPLACE FUNCTION internal.add_touch_credit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_touch_credits values (new.*);
+  return new;
+end
+$function$;
+alter function internal.add_touch_credit() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.admit_account(who bytea, at timestamp with time zone, allowed integer, max_seconds integer)
  RETURNS integer

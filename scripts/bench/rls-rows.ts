@@ -67,11 +67,10 @@ const STATEMENTS = [
    select f.tenant_id, f.tenant_id, f.order_key, 1, f.ordered_at, 'visitor_id', 3, array['USD'], array[1500], array[0], array[0],
           sha256('x'), sha256('x')
    from order_facts as f join ${ARGUMENTS} on a.tenant_id = f.tenant_id`,
-  `insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
-                                    channel, touch_origin, touch_external_id, touched_at, revenue_minor, conversion_micro)
-   select f.tenant_id, f.tenant_id, f.order_key, 1, f.order_key, p, 'capture', 'USD', f.ordered_at, f.ordered_at,
-          (array['email', 'paid_search', 'social'])[1 + p % 3], 'server', 'touch', f.ordered_at, array[500, 500, 500],
-          array[333333, 333333, 333333]
-   from order_facts as f join ${ARGUMENTS} on a.tenant_id = f.tenant_id
-   cross join generate_series(0, 2) as p`,
+  `insert into attribution_entry_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
+                                    channels, touch_origins, touch_external_ids, touched_at, revenue_minor, conversion_micro, is_reporting)
+   select f.tenant_id, f.tenant_id, f.order_key, 1, f.order_key, 0, 'capture', 'USD', f.ordered_at, f.ordered_at,
+          array['email', 'paid_search', 'social'], array_fill('server'::text, array[3]), array_fill('touch'::text, array[3]),
+          array_fill(f.ordered_at, array[3]), array_fill(500, array[9]), array_fill(333333, array[9]), true
+   from order_facts as f join ${ARGUMENTS} on a.tenant_id = f.tenant_id`,
 ]

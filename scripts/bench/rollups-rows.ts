@@ -58,12 +58,14 @@ const STATEMENTS = [
           array[0], sha256('x'), sha256('x')
    from ${ORDERS}`,
   // Two touches share each order, evenly where the model is linear.
-  `insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
-                                    channel, touch_origin, touch_external_id, touched_at, revenue_minor, conversion_micro)
-   select t.tenant_id, t.tenant_id, o.vendor || ':' || n, 1, 'capture-' || n, p, 'capture', o.currency, o.at, o.at,
-          (array['email', 'paid_search', 'paid_social', 'organic_search', 'direct', 'affiliate'])[1 + (n + p) % 6], 'server', 'touch', o.at,
-          array[(1 - p) * (1000 + n % 5000), p * (1000 + n % 5000), (1000 + n % 5000) / 2], array[(1 - p) * 1000000, p * 1000000, 500000]
-   from ${ORDERS} cross join generate_series(0, 1) as p`,
+  `insert into attribution_entry_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at, occurred_at,
+                                    channels, touch_origins, touch_external_ids, touched_at, revenue_minor, conversion_micro, is_reporting)
+   select t.tenant_id, t.tenant_id, o.vendor || ':' || n, 1, 'capture-' || n, 0, 'capture', o.currency, o.at, o.at,
+          array[c.names[1 + n % 6], c.names[1 + (n + 1) % 6]], array['server', 'server'], array['touch', 'touch'], array[o.at, o.at],
+          array[v.minor, 0, v.minor / 2, 0, v.minor, v.minor / 2], array[1000000, 0, 500000, 0, 1000000, 500000], false
+   from ${ORDERS}
+   cross join lateral (select 1000 + n % 5000 as minor) as v
+   cross join (select array['email', 'paid_search', 'paid_social', 'organic_search', 'direct', 'affiliate'] as names) as c`,
 ]
 
 /** Without triggers and foreign keys: these rows are known to be good, and many. */

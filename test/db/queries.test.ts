@@ -545,6 +545,7 @@ const BY_NOUN = [
   'attribution/engine/changes',
   'attribution/engine/editions',
   'attribution/engine/orders',
+  'attribution/engine/pointers',
   'attribution/engine/runs',
   'attribution/rates',
   'attribution/reports/channels',

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { listLiveEditions, setPublications } from '../../src/attribution/engine/editions/queries.ts'
 import type { CreditedEntry, Entry } from '../../src/attribution/engine/order.ts'
-import { addRow, createBatch } from '../../src/attribution/engine/orders/batch.ts'
-import { deleteOrders, insertCredits, setOrders } from '../../src/attribution/engine/orders/queries.ts'
-import { publishRuns } from '../../src/attribution/engine/runs/queries.ts'
+import { addRow, createBatch, toSend } from '../../src/attribution/engine/orders/batch.ts'
+import { getCreditRowType, insertCredits } from '../../src/attribution/engine/orders/queries.ts'
+import { deleteOrders, listCountedOrders, setOrders } from '../../src/attribution/engine/pointers/queries.ts'
+import { addOrder, createDaySums } from '../../src/attribution/engine/runs/day.ts'
+import { publishRuns } from '../../src/attribution/engine/runs/publish.ts'
 import type { RequestContext, TenantContext } from '../../src/context.ts'
 import { connect } from '../../src/db/connect.ts'
 import { inTenant } from '../../src/db/tenant.ts'
@@ -148,7 +150,7 @@ async function publish(
           campaign: null,
           tier: 'visitor_id',
         } as const
-        addRow(batch, { orderKey, orderedAtUs, credited, position, touch })
+        addRow(batch, { orderKey, orderedAtUs, credited, position, touches: [touch] })
       }
       const orders = [...Map.groupBy(credits, ({ orderKey }) => orderKey)].map(([orderKey, own]) => ({
         orderKey,
@@ -165,14 +167,17 @@ async function publish(
         inputSha256: Buffer.alloc(32),
         outputSha256: Buffer.alloc(64),
       }))
+      const change = createDaySums(MODELS.length)
+      for (const order of await listCountedOrders(tx, publication, day)) addOrder(change, order, -1)
+      for (const order of orders) addOrder(change, { ...order, money: order.totals }, 1)
       await deleteOrders(
         tx,
         publication,
         former.map(({ orderKey }) => orderKey),
       )
-      if (credits.length > 0) await insertCredits(tx, publication, batch)
+      if (credits.length > 0) await insertCredits(tx, publication, toSend(batch, await getCreditRowType(tx)))
       if (credits.length > 0) await setOrders(tx, publication, orders)
-      await publishRuns(tx, publication, [{ day, orders: orders.length }])
+      await publishRuns(tx, publication, new Map([[day, change]]))
       await setPublications(tx, publication, number)
     },
     WORKER,

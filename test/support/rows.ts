@@ -516,7 +516,7 @@ export function rowsOf({
       },
     ],
     [
-      'attribution_order_credits',
+      'attribution_touch_credits',
       {
         ...tenant,
         edition_id: editionId,
@@ -531,6 +531,25 @@ export function rowsOf({
         channel: 'email',
         revenue_minor: ['1999'],
         conversion_micro: ['1000000'],
+      },
+    ],
+    [
+      'attribution_entry_credits',
+      {
+        ...tenant,
+        edition_id: editionId,
+        order_key: 'stripe:pi_1',
+        revision: 1,
+        entry_key: randomUUID(),
+        position: 0,
+        kind: 'capture',
+        currency: 'USD',
+        ordered_at: AT,
+        occurred_at: AT,
+        channels: ['email'],
+        revenue_minor: ['1999'],
+        conversion_micro: [1_000_000],
+        is_reporting: true,
       },
     ],
     [

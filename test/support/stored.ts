@@ -10,7 +10,7 @@ const TABLES = [
   'conversions',
   'spend_versions',
   'attribution_day_runs',
-  'attribution_order_credits',
+  'attribution_entry_credits',
   'attribution_recompute_jobs',
   'pgboss.job',
 ] as const

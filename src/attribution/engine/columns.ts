@@ -1,15 +1,9 @@
-import type { Part } from './order.ts'
+import { ARRAY_HEADER_BYTES, EPOCH_2000_US, TIMESTAMPTZ, writeArrayHeader, writeInt8 } from './records.ts'
 
-/**
- * Columns of many rows as arrays of Postgres: what one statement inserts, whatever the number of rows. Integers and times go
- * in its binary form, which costs either side a third of a text.
- * Source: array_recv of https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c
- */
+/** Columns of many rows as arrays of Postgres: what one statement inserts, whatever the number of rows. */
 
-const INT8 = 20
-const TIMESTAMPTZ = 1184
-/** Postgres counts from 2000, in UTC. */
-const EPOCH_2000_US = 946_684_800_000_000
+/** Of a time: its length and its eight bytes. */
+const ELEMENT_BYTES = 12
 
 /** `{"a","b\"c",NULL}` */
 export function toTextArray(values: readonly (string | null)[]): string {
@@ -30,57 +24,15 @@ export function toBytesArray(values: readonly Buffer[]): string {
   return `{${values.map((value) => `"\\\\x${value.toString('hex')}"`).join(',')}}`
 }
 
-/** A `timestamptz[]` in binary, of microseconds since 1970; null for no time. */
-export function toTimeArray(values: readonly (number | null)[]): Buffer {
-  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * ELEMENT_BYTES)
-  writeHeader(buffer, TIMESTAMPTZ, values.length)
-  let at = HEADER_BYTES
+/** A `timestamptz[]` in its binary form, of microseconds since 1970. */
+export function toTimeArray(values: readonly number[]): Buffer {
+  const buffer = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + values.length * ELEMENT_BYTES)
+  let at = writeArrayHeader(buffer, 0, { type: TIMESTAMPTZ, length: values.length })
   for (const value of values) {
-    at = value === null ? buffer.writeInt32BE(-1, at) : writeElement(buffer, value - EPOCH_2000_US, at)
+    at = buffer.writeInt32BE(8, at)
+    at = writeInt8(buffer, value - EPOCH_2000_US, at)
   }
-  return buffer.subarray(0, at)
-}
-
-/** A `bigint[]` in binary that is written as it grows, to no more than its capacity. */
-export interface IntegerColumn {
-  buffer: Buffer
-  length: number
-}
-
-export function createIntegerColumn(capacity: number): IntegerColumn {
-  return { buffer: Buffer.allocUnsafe(HEADER_BYTES + capacity * ELEMENT_BYTES), length: 0 }
-}
-
-export function pushInteger(column: IntegerColumn, value: Part): void {
-  writeElement(column.buffer, value, HEADER_BYTES + column.length * ELEMENT_BYTES)
-  column.length += 1
-}
-
-export function toIntegerArray({ buffer, length }: IntegerColumn): Buffer {
-  writeHeader(buffer, INT8, length)
-  return buffer.subarray(0, HEADER_BYTES + length * ELEMENT_BYTES)
-}
-
-const HEADER_BYTES = 20
-/** Of an integer: its length and its eight bytes, the highest first. */
-export const ELEMENT_BYTES = 12
-
-/** One dimension from 1 on, in which there may be nulls. */
-function writeHeader(buffer: Buffer, type: number, length: number): void {
-  buffer.writeInt32BE(1, 0)
-  buffer.writeInt32BE(1, 4)
-  buffer.writeInt32BE(type, 8)
-  buffer.writeInt32BE(length, 12)
-  buffer.writeInt32BE(1, 16)
-}
-
-/** Returns where the next one goes. */
-export function writeElement(buffer: Buffer, value: Part, at: number): number {
-  buffer.writeInt32BE(8, at)
-  if (typeof value === 'bigint') return buffer.writeBigInt64BE(value, at + 4)
-  const high = Math.floor(value / 2 ** 32)
-  buffer.writeInt32BE(high, at + 4)
-  return buffer.writeUInt32BE(value - high * 2 ** 32, at + 8)
+  return buffer
 }
 
 function quote(value: string | null): string {

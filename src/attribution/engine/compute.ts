@@ -5,7 +5,8 @@ import { type Counting, creditOrder, type SetModel } from './credit.ts'
 import type { EditionConfig } from './editions/config.ts'
 import { hashOrderInput, hashOrderOutput } from './hash.ts'
 import type { CreditedEntry, OrderInput, OrderTouch, Tier } from './order.ts'
-import type { OrderRevision, ReadOrder } from './orders/queries.ts'
+import type { ReadOrder } from './orders/queries.ts'
+import type { OrderRevision } from './pointers/queries.ts'
 
 /** From the strongest to the weakest. */
 const TIERS: readonly Tier[] = ['visitor_id', 'click_id', 'vendor_journey', 'landing_page']

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { ELEMENT_BYTES, writeElement } from './columns.ts'
 import type { CreditedOrder, OrderInput } from './order.ts'
+import { writeInt8 } from './records.ts'
 
 /**
  * SHA-256 over what an order is computed from. Says nothing of tenants or of ids of ours, so the same traffic gives the same
@@ -49,7 +49,7 @@ export function hashOrderOutput(
     entries.map(({ entry, reportingMinor }) => [entry.entryKey, entry.currency, reportingMinor === null]),
     touches.map(({ origin, externalId, channel, campaign }) => [origin, externalId, channel, campaign]),
   ])
-  const content = Buffer.allocUnsafe(SHA256_BYTES + 3 * entries.length * places * ELEMENT_BYTES)
+  const content = Buffer.allocUnsafe(SHA256_BYTES + 3 * entries.length * places * AMOUNT_BYTES)
   hash('sha256', shared, 'buffer').copy(content)
   const hashes = Buffer.allocUnsafe(models * SHA256_BYTES)
   for (let model = 0; model < models; model += 1) {
@@ -59,7 +59,7 @@ export function hashOrderOutput(
       const tables = reportingMinor === revenueMinor ? [] : [reportingMinor]
       for (const shares of [revenueMinor, conversionMicro, ...tables]) {
         const parts = shares?.[model]
-        for (let place = 0; place < places; place += 1) at = writeElement(content, parts?.[place] ?? 0, at)
+        for (let place = 0; place < places; place += 1) at = writeInt8(content, parts?.[place] ?? 0, at)
       }
     }
     hash('sha256', content.subarray(0, at), 'buffer').copy(hashes, model * SHA256_BYTES)
@@ -68,3 +68,4 @@ export function hashOrderOutput(
 }
 
 const SHA256_BYTES = 32
+const AMOUNT_BYTES = 8

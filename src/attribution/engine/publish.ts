@@ -8,19 +8,20 @@ import { describeModel, modelsOf } from './editions/config.ts'
 import { type Edition, setPublications } from './editions/queries.ts'
 import { createInFlight, type InFlight } from './in-flight.ts'
 import type { OrderTouch } from './order.ts'
-import { addRow, createBatch, isEmpty, isFull } from './orders/batch.ts'
+import { addRow, createBatch, isEmpty, isFull, toRows, toSend } from './orders/batch.ts'
 import {
-  deleteOrders,
+  getCreditRowType,
   insertCredits,
-  listLostTouches,
-  type OrderRevision,
-  type Pointer,
+  listCreditedTouches,
+  listStoredTouches,
   type ReadOrder,
   readOrders,
-  readPointers,
-  setOrders,
+  type TouchName,
 } from './orders/queries.ts'
-import { insertRunChanges, type Moved, type Publication, publishRuns, type RunCause } from './runs/queries.ts'
+import { deleteOrders, type OrderRevision, type Pointer, readPointers, setOrders } from './pointers/queries.ts'
+import { addOrder, type CountedOrder, createDaySums, type DaySums } from './runs/day.ts'
+import { publishRuns } from './runs/publish.ts'
+import { insertRunChanges, type Moved, type Publication, type RunCause } from './runs/queries.ts'
 
 /** Orders that one statement reads: some 20,000 touches, a few megabytes in this process. */
 const CHUNK_ORDERS = 2_000
@@ -57,7 +58,7 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
     models: config.models.map(({ name, version }, index) => ({ name, version, text: describeModel(config, index) })),
   }
   const models = modelsOf(config)
-  const done: Done = { days: new Map(), moved: [], orders: 0 }
+  const done: Done = { models: models.length, days: new Map(), moved: [], orders: 0 }
   const chunks = Array.from({ length: Math.ceil(orderKeys.length / CHUNK_ORDERS) }, (_, index) =>
     orderKeys.slice(index * CHUNK_ORDERS, (index + 1) * CHUNK_ORDERS),
   )
@@ -65,12 +66,13 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
   const writing = createInFlight(MAX_IN_FLIGHT)
   let reading = readChunk(tx, request, chunks[0] ?? [])
   try {
+    const rowType = await getCreditRowType(tx)
     for (const index of chunks.keys()) {
       const chunk = await reading
       const next = chunks[index + 1]
       if (next !== undefined) reading = readChunk(tx, request, next)
       reading.catch(() => {})
-      await publishChunk(tx, { publication, edition, models, chunk, done, writing })
+      await publishChunk(tx, { publication, edition, models, chunk, done, writing, rowType })
     }
     await writing.end()
   } catch (error) {
@@ -79,10 +81,9 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
     throw error
   }
   if (done.orders === 0) return 0
-  const days = [...done.days].map(([day, orders]) => ({ day, orders })).sort((a, b) => (a.day < b.day ? -1 : 1))
   await setPublications(tx, { tenantId, editionId }, publication.number)
-  await publishRuns(tx, publication, days)
-  if (cause !== 'edition') await insertRunChanges(tx, publication, done.moved)
+  const days = await publishRuns(tx, publication, done.days)
+  if (cause !== 'edition') await insertRunChanges(tx, publication, { moved: done.moved, days })
   edition.publications = publication.number
   return done.orders
 }
@@ -102,23 +103,49 @@ async function readChunk(tx: Tx, request: PublishRequest, orderKeys: readonly st
     readOrders(tx, tenantId, orderKeys, config.lookbackDays),
     readPointers(tx, { tenantId, editionId }, orderKeys),
   ])
-  const lost = await readLost(tx, { tenantId, editionId }, [...pointers.values()])
+  const lost = await readLost(tx, { tenantId, editionId }, pointers, orders)
   if (formerEditionId !== null) {
     const fresh = orderKeys.filter((orderKey) => !pointers.has(orderKey))
     const former = { tenantId, editionId: formerEditionId }
     const known = await readPointers(tx, former, fresh)
-    for (const [orderKey, touches] of await readLost(tx, former, [...known.values()])) lost.set(orderKey, touches)
+    for (const [orderKey, touches] of await readLost(tx, former, known, orders)) lost.set(orderKey, touches)
   }
   return { orderKeys, orders, pointers, lost, rates: await readRates(tx, config.reportingCurrency, orders) }
 }
 
+/**
+ * By order, the touches that its credits name and that are stored no longer: they were kept for as long as the tenant keeps them.
+ */
 async function readLost(
   tx: Tx,
   edition: { tenantId: string; editionId: string },
-  pointers: readonly Pointer[],
+  pointers: ReadonlyMap<string, Pointer>,
+  orders: readonly ReadOrder[],
 ): Promise<Chunk['lost']> {
-  const credited = pointers.filter(({ touches }) => touches > 0)
-  return credited.length === 0 ? new Map() : listLostTouches(tx, edition, credited)
+  const credited = orders
+    .flatMap(({ order }) => pointers.get(order.orderKey) ?? [])
+    .filter(({ touches }) => touches > 0)
+  const lost: Chunk['lost'] = new Map()
+  if (credited.length === 0) return lost
+  const named = await listCreditedTouches(tx, edition, credited)
+  for (const { order } of orders) {
+    const read = new Set(order.touches.map(nameOf))
+    const missing = named.get(order.orderKey)?.filter((touch) => !read.has(nameOf(touch))) ?? []
+    if (missing.length > 0) lost.set(order.orderKey, missing)
+  }
+  if (lost.size === 0) return lost
+  const stored = new Set((await listStoredTouches(tx, edition.tenantId, [...lost.values()].flat())).map(nameOf))
+  for (const [orderKey, touches] of lost) {
+    lost.set(
+      orderKey,
+      touches.filter((touch) => !stored.has(nameOf(touch))),
+    )
+  }
+  return lost
+}
+
+function nameOf({ origin, externalId }: TouchName): string {
+  return `${origin} ${externalId}`
 }
 
 /** Of the days of those orders that are in another currency. */
@@ -139,8 +166,9 @@ async function readRates(
 
 /** What a publication has changed so far. */
 interface Done {
-  /** How many orders of a UTC day (YYYY-MM-DD) came, went or have other credits. */
-  days: Map<string, number>
+  models: number
+  /** By UTC day (YYYY-MM-DD), how much its orders have changed. */
+  days: Map<string, DaySums>
   moved: Moved[]
   orders: number
 }
@@ -152,12 +180,14 @@ interface ChunkOfPublication {
   chunk: Chunk
   done: Done
   writing: InFlight
+  /** Of the rows of credits. */
+  rowType: number
 }
 
 /** Sends what is different while the rest is computed. */
 async function publishChunk(
   tx: Tx,
-  { publication, edition, models, chunk, done, writing }: ChunkOfPublication,
+  { publication, edition, models, chunk, done, writing, rowType }: ChunkOfPublication,
 ): Promise<void> {
   const { config, status, builtUntil } = edition
   const computation: Computation = { config, models, rates: chunk.rates }
@@ -176,40 +206,58 @@ async function publishChunk(
     const { revision, journey, entries } = computed
     orders.push(revision)
     for (const credited of entries) {
-      for (let position = 0; position < Math.max(journey.length, 1); position += 1) {
-        addRow(batch, { orderKey, orderedAtUs, credited, position, touch: journey[position] })
+      for (const row of toRows({ orderKey, orderedAtUs, journey }, credited)) {
+        addRow(batch, row)
         if (!isFull(batch)) continue
-        await writing.add(insertCredits(tx, publication, batch))
+        await writing.add(insertCredits(tx, publication, toSend(batch, rowType)))
         batch = createBatch(models.length)
       }
     }
-    noteChange(done, { orderKey, revision: publication.number, pointer, day: dayOf(orderedAtUs) })
+    const counted = { ...revision, money: revision.totals }
+    noteChange(done, { orderKey, pointer, now: { revision: publication.number, day: dayOf(orderedAtUs), counted } })
   }
-  if (!isEmpty(batch)) await writing.add(insertCredits(tx, publication, batch))
+  if (!isEmpty(batch)) await writing.add(insertCredits(tx, publication, toSend(batch, rowType)))
   if (orders.length > 0) await writing.add(setOrders(tx, publication, orders))
   const left = [...gone].flatMap((orderKey) => chunk.pointers.get(orderKey) ?? [])
-  for (const pointer of left) noteChange(done, { orderKey: pointer.orderKey, revision: 0, pointer, day: null })
+  for (const pointer of left) noteChange(done, { orderKey: pointer.orderKey, pointer, now: null })
   if (left.length > 0) {
     const orderKeys = left.map(({ orderKey }) => orderKey)
     await writing.add(deleteOrders(tx, publication, orderKeys))
   }
 }
 
-/** That an order has other credits than its pointer says, on a day that may be another one; `day` null: it is none any more. */
-function noteChange(
-  done: Done,
-  {
-    orderKey,
-    revision,
-    pointer,
-    day,
-  }: { orderKey: string; revision: number; pointer: Pointer | undefined; day: string | null },
-): void {
-  const former = pointer === undefined ? null : dayOf(pointer.orderedAt.getTime() * US_PER_MS)
-  for (const one of new Set([day, former])) if (one !== null) done.days.set(one, (done.days.get(one) ?? 0) + 1)
-  if (day !== null) done.moved.push({ orderKey, revision, sign: 1 })
-  if (pointer !== undefined) done.moved.push({ orderKey, revision: pointer.revision, sign: -1 })
+interface Change {
+  orderKey: string
+  /** What held so far. */
+  pointer: Pointer | undefined
+  /** What holds from now on, on a day that may be another one; null: it is no order any more. */
+  now: { revision: number; day: string; counted: CountedOrder } | null
+}
+
+function noteChange(done: Done, { orderKey, pointer, now }: Change): void {
+  const days = new Set<DaySums>()
+  if (pointer !== undefined) {
+    const former = sumsOf(done, dayOf(pointer.orderedAt.getTime() * US_PER_MS))
+    days.add(former)
+    addOrder(former, pointer, -1)
+    done.moved.push({ orderKey, revision: pointer.revision, sign: -1 })
+  }
+  if (now !== null) {
+    const sums = sumsOf(done, now.day)
+    days.add(sums)
+    addOrder(sums, now.counted, 1)
+    done.moved.push({ orderKey, revision: now.revision, sign: 1 })
+  }
+  for (const sums of days) sums.changed += 1
   done.orders += 1
+}
+
+function sumsOf({ days, models }: Done, day: string): DaySums {
+  const known = days.get(day)
+  if (known !== undefined) return known
+  const sums = createDaySums(models)
+  days.set(day, sums)
+  return sums
 }
 
 function dayOf(timeUs: number): string {

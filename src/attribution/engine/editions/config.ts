@@ -5,7 +5,7 @@ import { ATTRIBUTION_MODELS, getOrderModel, resolveParameters } from '../../mode
 import type { SetModel } from '../credit.ts'
 
 /** Of the engine as a whole: a change in what it computes from the same rows and settings is a new one. */
-export const ENGINE_VERSION = '2.0.0'
+export const ENGINE_VERSION = '3.0.0'
 
 /** What decides about the figures of a tenant. */
 export interface FigureSettings {

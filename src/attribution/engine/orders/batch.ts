@@ -1,92 +1,106 @@
-import { createIntegerColumn, type IntegerColumn, pushInteger } from '../columns.ts'
-import { type CreditedEntry, type EntryKind, type OrderTouch, type Tier, UNATTRIBUTED } from '../order.ts'
+import { type CreditedEntry, type OrderTouch, UNATTRIBUTED } from '../order.ts'
+import {
+  beginRecord,
+  createRecords,
+  endRecord,
+  putBigints,
+  putBoolean,
+  putInteger,
+  putIntegers,
+  putNull,
+  putText,
+  putTexts,
+  putTime,
+  putTimes,
+  type Records,
+  toRecordArray,
+} from '../records.ts'
 
-/** Rows that one statement inserts. */
-const MAX_ROWS = 5_000
+/** Bytes that one statement sends, about. */
+const FULL_BYTES = 1_500_000
+const CAPACITY_BYTES = 1_600_000
+/** Touches that one row holds: with usual names a few kilobytes, which stay in their page. */
+const MAX_TOUCHES = 16
+/** Of attribution_entry_credit_row. */
+const COLUMNS = 17
 
-/** Rows of credits, column by column. */
+/** Rows of credits, as one statement sends them. */
 export interface CreditBatch {
   models: number
-  orderKey: string[]
-  entryKey: string[]
-  position: number[]
-  kind: EntryKind[]
-  currency: string[]
-  orderedAtUs: number[]
-  occurredAtUs: number[]
-  channel: string[]
-  campaign: (string | null)[]
-  touchOrigin: (string | null)[]
-  touchExternalId: (string | null)[]
-  touchedAtUs: (number | null)[]
-  tier: (Tier | null)[]
-  hasReporting: boolean[]
-  /** Row by row, of each row as many as there are models. */
-  revenueMinor: IntegerColumn
-  conversionMicro: IntegerColumn
-  reportingMinor: IntegerColumn
+  records: Records
 }
 
 export function createBatch(models: number): CreditBatch {
-  return {
-    models,
-    orderKey: [],
-    entryKey: [],
-    position: [],
-    kind: [],
-    currency: [],
-    orderedAtUs: [],
-    occurredAtUs: [],
-    channel: [],
-    campaign: [],
-    touchOrigin: [],
-    touchExternalId: [],
-    touchedAtUs: [],
-    tier: [],
-    hasReporting: [],
-    revenueMinor: createIntegerColumn(MAX_ROWS * models),
-    conversionMicro: createIntegerColumn(MAX_ROWS * models),
-    reportingMinor: createIntegerColumn(MAX_ROWS * models),
-  }
+  return { models, records: createRecords(CAPACITY_BYTES) }
 }
 
-export function isFull({ orderKey }: CreditBatch): boolean {
-  return orderKey.length === MAX_ROWS
+/** What `insertCredits` sends; `type` is that of its rows. */
+export function toSend({ records }: CreditBatch, type: number): Buffer {
+  return toRecordArray(records, type)
 }
 
-export function isEmpty({ orderKey }: CreditBatch): boolean {
-  return orderKey.length === 0
+export function isFull({ records }: CreditBatch): boolean {
+  return records.at >= FULL_BYTES
 }
 
-/** What one touch gets of one entry of an order. */
+export function isEmpty({ records }: CreditBatch): boolean {
+  return records.length === 0
+}
+
+/** What some touches of an order, one after the other, get of an entry. */
 export interface CreditRow {
   orderKey: string
   orderedAtUs: number
   credited: CreditedEntry
-  /** Of the touch in the journey; 0 where there is none. */
+  /** Of the first of them in the journey. */
   position: number
-  touch: OrderTouch | undefined
+  /** None where the journey has none. */
+  touches: readonly OrderTouch[]
 }
 
-export function addRow(batch: CreditBatch, { orderKey, orderedAtUs, credited, position, touch }: CreditRow): void {
-  const { entry, revenueMinor, conversionMicro, reportingMinor } = credited
-  batch.orderKey.push(orderKey)
-  batch.entryKey.push(entry.entryKey)
-  batch.position.push(position)
-  batch.kind.push(entry.kind)
-  batch.currency.push(entry.currency)
-  batch.orderedAtUs.push(orderedAtUs)
-  batch.occurredAtUs.push(entry.occurredAtUs)
-  batch.channel.push(touch?.channel ?? UNATTRIBUTED)
-  batch.campaign.push(touch?.campaign ?? null)
-  batch.touchOrigin.push(touch?.origin ?? null)
-  batch.touchExternalId.push(touch?.externalId ?? null)
-  batch.touchedAtUs.push(touch?.occurredAtUs ?? null)
-  batch.tier.push(touch?.tier ?? null)
-  batch.hasReporting.push(reportingMinor !== null)
-  for (let model = 0; model < batch.models; model += 1) {
-    pushInteger(batch.revenueMinor, revenueMinor[model]?.[position] ?? 0)
-    pushInteger(batch.conversionMicro, conversionMicro[model]?.[position] ?? 0)
-    pushInteger(batch.reportingMinor, reportingMinor?.[model]?.[position] ?? 0)
+/** An entry's credits, in rows. */
+export function* toRows(
+  { orderKey, orderedAtUs, journey }: { orderKey: string; orderedAtUs: number; journey: readonly OrderTouch[] },
+  credited: CreditedEntry,
+): Generator<CreditRow> {
+  for (let position = 0; position < Math.max(journey.length, 1); position += MAX_TOUCHES) {
+    const touches = journey.slice(position, position + MAX_TOUCHES)
+    yield { orderKey, orderedAtUs, credited, position, touches }
   }
+}
+
+export function addRow({ records, models }: CreditBatch, row: CreditRow): void {
+  const { orderKey, orderedAtUs, credited, position, touches } = row
+  const { entry, revenueMinor, conversionMicro, reportingMinor } = credited
+  const places = { models, from: position, until: position + Math.max(touches.length, 1) }
+  const isReporting = reportingMinor === revenueMinor
+  const start = beginRecord(records, COLUMNS)
+  putText(records, orderKey)
+  putText(records, entry.entryKey)
+  putInteger(records, position)
+  putText(records, entry.kind)
+  putText(records, entry.currency)
+  putTime(records, orderedAtUs)
+  putTime(records, entry.occurredAtUs)
+  putTouches(records, touches)
+  putBigints(records, { table: revenueMinor, ...places })
+  putIntegers(records, { table: conversionMicro, ...places })
+  putBoolean(records, isReporting)
+  if (isReporting || reportingMinor === null) putNull(records, 'bigint[]')
+  else putBigints(records, { table: reportingMinor, ...places })
+  endRecord(records, start)
+}
+
+function putTouches(records: Records, touches: readonly OrderTouch[]): void {
+  if (touches.length === 0) {
+    putTexts(records, [UNATTRIBUTED], (channel) => channel)
+    for (const type of ['text[]', 'text[]', 'text[]', 'timestamptz[]', 'text[]'] as const) putNull(records, type)
+    return
+  }
+  putTexts(records, touches, ({ channel }) => channel)
+  putTexts(records, touches, ({ campaign }) => campaign)
+  putTexts(records, touches, ({ origin }) => origin)
+  putTexts(records, touches, ({ externalId }) => externalId)
+  putTimes(records, touches, ({ occurredAtUs }) => occurredAtUs)
+  putTexts(records, touches, ({ tier }) => tier)
 }

@@ -2,10 +2,9 @@ import { sql } from 'kysely'
 import type { Tx } from '../../../db/tenant.ts'
 import type { StatedParts } from '../../revenue-definition.ts'
 import type { Changes } from '../changes/queries.ts'
-import { toArrayArray, toBytesArray, toIntegerArray, toPlainArray, toTextArray, toTimeArray } from '../columns.ts'
-import type { CurrencyTotal, Entry, EntryKind, OrderInput, OrderTouch, Tier } from '../order.ts'
+import type { Entry, EntryKind, OrderInput, OrderTouch, Tier } from '../order.ts'
+import type { Pointer } from '../pointers/queries.ts'
 import type { Publication } from '../runs/queries.ts'
-import type { CreditBatch } from './batch.ts'
 
 /**
  * The keys of orders that these changes may have given other credits: those that are named, by all keys of the same order;
@@ -330,148 +329,69 @@ function toParts(row: PartsRow): StatedParts {
   }
 }
 
-/** Which credits of an order hold. */
-export interface Pointer {
-  orderKey: string
-  revision: number
-  orderedAt: Date
-  touches: number
-  inputSha256: Buffer
-}
-
-/** As a range in order, since a planner who thinks the table empty takes the index on times for an equal key. */
-export async function readPointers(
-  tx: Tx,
-  { tenantId, editionId }: { tenantId: string; editionId: string },
-  orderKeys: readonly string[],
-): Promise<Map<string, Pointer>> {
-  const { rows } = await sql<Pointer>`
-    select o.order_key as "orderKey", o.revision, o.ordered_at as "orderedAt", o.touches, o.input_sha256 as "inputSha256"
-    from unnest(${orderKeys as string[]}::text[]) as k (order_key)
-    cross join lateral (
-      select p.order_key, p.revision, p.ordered_at, p.touches, p.input_sha256
-      from attribution_orders as p
-      where p.tenant_id = ${tenantId} and p.edition_id = ${editionId} and p.order_key between k.order_key and k.order_key
-      order by p.order_key
-    ) as o`.execute(tx)
-  return new Map(rows.map((row) => [row.orderKey, row]))
-}
-
-/**
- * Touches that the credits of these orders name and that are stored no longer: they were kept for as long as the tenant keeps
- * them.
- */
-export async function listLostTouches(
+/** Touches that the credits of these orders name. */
+export async function listCreditedTouches(
   tx: Tx,
   { tenantId, editionId }: { tenantId: string; editionId: string },
   pointers: readonly Pointer[],
 ): Promise<Map<string, OrderTouch[]>> {
   const { rows } = await sql<{ orderKey: string; touches: TouchRow[] }>`
-    select o.order_key as "orderKey", c.touches
+    select o.order_key as "orderKey", t.touches
     from unnest(${pointers.map(({ orderKey }) => orderKey)}::text[], ${pointers.map(({ revision }) => revision)}::integer[])
            as o (order_key, revision)
     cross join lateral (
-      select json_agg(json_build_array((extract(epoch from d.touched_at) * 1000000)::bigint, d.touch_origin, d.touch_external_id,
-                                       d.channel, d.campaign, d.tier)) as touches
+      select json_agg(json_build_array((extract(epoch from c.touched_at) * 1000000)::bigint, c.touch_origin, c.touch_external_id,
+                                       c.channel, c.campaign, c.tier)) as touches
       from (
         select distinct on (c.touch_origin, c.touch_external_id)
                c.touched_at, c.touch_origin, c.touch_external_id, c.channel, c.campaign, c.tier
-        from attribution_order_credits as c
+        from attribution_credits_by_touch as c
         where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
           and c.touch_external_id is not null
         order by c.touch_origin, c.touch_external_id
-      ) as d
-      where not exists (select from touchpoints as t
-                        where t.tenant_id = ${tenantId} and t.origin = d.touch_origin and t.external_id = d.touch_external_id
-                        offset 0)
-    ) as c
-    where c.touches is not null`.execute(tx)
+      ) as c
+    ) as t
+    where t.touches is not null`.execute(tx)
   return new Map(rows.map(({ orderKey, touches }) => [orderKey, touches.map(toTouch)]))
+}
+
+/** What names a touch of a tenant. */
+export type TouchName = Pick<OrderTouch, 'origin' | 'externalId'>
+
+/** Those of these touches that are stored. */
+export async function listStoredTouches(tx: Tx, tenantId: string, touches: readonly TouchName[]): Promise<TouchName[]> {
+  const { rows } = await sql<TouchName>`
+    select n.origin, n.external_id as "externalId"
+    from unnest(${touches.map(({ origin }) => origin)}::text[], ${touches.map(({ externalId }) => externalId)}::text[])
+           as n (origin, external_id)
+    where exists (select from touchpoints as t
+                  where t.tenant_id = ${tenantId} and t.origin = n.origin and t.external_id = n.external_id
+                  offset 0)`.execute(tx)
+  return rows
+}
+
+/** The type of the rows that `insertCredits` sends, in this database. */
+export async function getCreditRowType(tx: Tx): Promise<number> {
+  const { rows } = await sql<{
+    oid: number
+  }>`select 'attribution_entry_credit_row'::regtype::oid::integer as oid`.execute(tx)
+  const [row] = rows
+  if (row === undefined) throw new Error('a statement without a table gave no row')
+  return row.oid
 }
 
 /** Writes credits of a publication; they are never changed. */
 export async function insertCredits(
   tx: Tx,
-  { tenantId, editionId, number, models }: Pick<Publication, 'tenantId' | 'editionId' | 'number' | 'models'>,
-  batch: CreditBatch,
+  { tenantId, editionId, number }: Pick<Publication, 'tenantId' | 'editionId' | 'number'>,
+  rows: Buffer,
 ): Promise<void> {
-  const ofRow = sql.raw(`[(c.row - 1) * ${models.length} + 1 : c.row * ${models.length}]`)
   await sql`
-    insert into attribution_order_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at,
-                                     occurred_at, channel, campaign, touch_origin, touch_external_id, touched_at, tier, revenue_minor,
-                                     conversion_micro, reporting_minor)
+    insert into attribution_entry_credits (tenant_id, edition_id, order_key, revision, entry_key, position, kind, currency, ordered_at,
+                                           occurred_at, channels, campaigns, touch_origins, touch_external_ids, touched_at, tiers,
+                                           revenue_minor, conversion_micro, is_reporting, reporting_minor)
     select ${tenantId}::uuid, ${editionId}::uuid, c.order_key, ${number}::integer, c.entry_key, c.position, c.kind, c.currency,
-           c.ordered_at, c.occurred_at, c.channel, c.campaign, c.touch_origin, c.touch_external_id, c.touched_at, c.tier,
-           (${toIntegerArray(batch.revenueMinor)}::bigint[])${ofRow}, (${toIntegerArray(batch.conversionMicro)}::bigint[])${ofRow},
-           case when c.has_reporting then (${toIntegerArray(batch.reportingMinor)}::bigint[])${ofRow} end
-    from unnest(${toTextArray(batch.orderKey)}::text[], ${toTextArray(batch.entryKey)}::text[],
-                ${toPlainArray(batch.position)}::integer[], ${toPlainArray(batch.kind)}::text[],
-                ${toPlainArray(batch.currency)}::text[], ${toTimeArray(batch.orderedAtUs)}::timestamptz[],
-                ${toTimeArray(batch.occurredAtUs)}::timestamptz[], ${toTextArray(batch.channel)}::text[],
-                ${toTextArray(batch.campaign)}::text[], ${toTextArray(batch.touchOrigin)}::text[],
-                ${toTextArray(batch.touchExternalId)}::text[], ${toTimeArray(batch.touchedAtUs)}::timestamptz[],
-                ${toTextArray(batch.tier)}::text[], ${toPlainArray(batch.hasReporting)}::boolean[])
-           with ordinality
-           as c (order_key, entry_key, position, kind, currency, ordered_at, occurred_at, channel, campaign, touch_origin,
-                 touch_external_id, touched_at, tier, has_reporting, row)`.execute(tx)
-}
-
-/** An order as a publication leaves it. */
-export interface OrderRevision {
-  orderKey: string
-  orderedAtUs: number
-  identityTier: Tier | 'none'
-  touches: number
-  totals: readonly CurrencyTotal[]
-  inputSha256: Buffer
-  outputSha256: Buffer
-}
-
-/** Lets the credits of this publication be those that hold. */
-export async function setOrders(
-  tx: Tx,
-  { tenantId, editionId, number }: { tenantId: string; editionId: string; number: number },
-  orders: readonly OrderRevision[],
-): Promise<void> {
-  const money = (read: (total: CurrencyTotal) => bigint) => toArrayArray(orders.map(({ totals }) => totals.map(read)))
-  const reporting = orders.map(({ totals }) =>
-    totals.some(({ reportingMinor }) => reportingMinor === null)
-      ? null
-      : totals.map(({ reportingMinor }) => reportingMinor ?? 0n),
-  )
-  await sql`
-    insert into attribution_orders (tenant_id, edition_id, order_key, revision, ordered_at, identity_tier, touches, currencies,
-                                    captured_minor, refunded_minor, over_refunded_minor, reporting_minor, input_sha256, output_sha256)
-    select ${tenantId}::uuid, ${editionId}::uuid, o.order_key, ${number}::integer,
-           o.ordered_at, o.tier, o.touches, o.currencies::text[],
-           o.captured::bigint[], o.refunded::bigint[], o.over_refunded::bigint[], o.reporting::bigint[], o.input, o.output
-    from unnest(${toTextArray(orders.map(({ orderKey }) => orderKey))}::text[],
-                ${toTimeArray(orders.map(({ orderedAtUs }) => orderedAtUs))}::timestamptz[],
-                ${toPlainArray(orders.map(({ identityTier }) => identityTier))}::text[],
-                ${toPlainArray(orders.map(({ touches }) => touches))}::integer[],
-                ${toArrayArray(orders.map(({ totals }) => totals.map(({ currency }) => currency)))}::text[],
-                ${money(({ capturedMinor }) => capturedMinor)}::text[], ${money(({ refundedMinor }) => refundedMinor)}::text[],
-                ${money(({ overRefundedMinor }) => overRefundedMinor)}::text[], ${toArrayArray(reporting)}::text[],
-                ${toBytesArray(orders.map(({ inputSha256 }) => inputSha256))}::bytea[],
-                ${toBytesArray(orders.map(({ outputSha256 }) => outputSha256))}::bytea[])
-           as o (order_key, ordered_at, tier, touches, currencies, captured, refunded, over_refunded, reporting, input, output)
-    on conflict (tenant_id, edition_id, order_key) do update
-      set revision = excluded.revision, ordered_at = excluded.ordered_at, identity_tier = excluded.identity_tier,
-          touches = excluded.touches, currencies = excluded.currencies, captured_minor = excluded.captured_minor,
-          refunded_minor = excluded.refunded_minor, over_refunded_minor = excluded.over_refunded_minor,
-          reporting_minor = excluded.reporting_minor, input_sha256 = excluded.input_sha256,
-          output_sha256 = excluded.output_sha256`.execute(tx)
-}
-
-/** Of keys that are no orders any more. */
-export async function deleteOrders(
-  tx: Tx,
-  { tenantId, editionId }: { tenantId: string; editionId: string },
-  orderKeys: readonly string[],
-): Promise<void> {
-  await sql`
-    delete from attribution_orders
-    where tenant_id = ${tenantId} and edition_id = ${editionId} and order_key = any (${orderKeys as string[]}::text[])`.execute(
-    tx,
-  )
+           c.ordered_at, c.occurred_at, c.channels, c.campaigns, c.touch_origins, c.touch_external_ids, c.touched_at, c.tiers,
+           c.revenue_minor, c.conversion_micro, c.is_reporting, c.reporting_minor
+    from unnest(${rows}::attribution_entry_credit_row[]) as c`.execute(tx)
 }

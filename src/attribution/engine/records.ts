@@ -1,0 +1,204 @@
+import type { Part } from './order.ts'
+
+/**
+ * Rows as an array of a composite type in the binary form of Postgres: what one statement inserts, whatever the number of rows.
+ * Source: record_recv of https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/rowtypes.c and array_recv of
+ * arrayfuncs.c beside it.
+ */
+export interface Records {
+  buffer: Buffer
+  /** Where the next byte goes. */
+  at: number
+  length: number
+}
+
+const BOOL = 16
+const INT8 = 20
+const INT4 = 23
+const TEXT = 25
+export const TIMESTAMPTZ = 1184
+const INT4_ARRAY = 1007
+const TEXT_ARRAY = 1009
+const INT8_ARRAY = 1016
+const TIMESTAMPTZ_ARRAY = 1185
+
+/** Of an array with one dimension: dimensions, whether there are nulls, type, length, first place. */
+export const ARRAY_HEADER_BYTES = 20
+/** Postgres counts from 2000, in UTC. */
+export const EPOCH_2000_US = 946_684_800_000_000
+/** A text in UTF-8 has at most three bytes for each unit of UTF-16. */
+const MAX_BYTES_PER_UNIT = 3
+
+export function createRecords(capacityBytes: number): Records {
+  return { buffer: Buffer.allocUnsafe(capacityBytes), at: ARRAY_HEADER_BYTES, length: 0 }
+}
+
+/** What is sent; `type` is the composite type's OID in this database. */
+export function toRecordArray(records: Records, type: number): Buffer {
+  writeArrayHeader(records.buffer, 0, { type, length: records.length })
+  return records.buffer.subarray(0, records.at)
+}
+
+/** Begins a row of so many columns, and gives what `endRecord` wants. */
+export function beginRecord(records: Records, columns: number): number {
+  reserve(records, 8)
+  const start = records.at
+  records.at = records.buffer.writeInt32BE(columns, start + 4)
+  return start
+}
+
+export function endRecord(records: Records, start: number): void {
+  records.buffer.writeInt32BE(records.at - start - 4, start)
+  records.length += 1
+}
+
+export function putNull(records: Records, type: 'text[]' | 'timestamptz[]' | 'bigint[]'): void {
+  reserve(records, 8)
+  const oid = { 'text[]': TEXT_ARRAY, 'timestamptz[]': TIMESTAMPTZ_ARRAY, 'bigint[]': INT8_ARRAY }[type]
+  records.buffer.writeInt32BE(oid, records.at)
+  records.at = records.buffer.writeInt32BE(-1, records.at + 4)
+}
+
+export function putBoolean(records: Records, value: boolean): void {
+  reserve(records, 9)
+  records.at = records.buffer.writeUInt8(Number(value), writeColumn(records, BOOL, 1))
+}
+
+/** -2^31 to 2^31 - 1 */
+export function putInteger(records: Records, value: number): void {
+  reserve(records, 12)
+  records.at = records.buffer.writeInt32BE(value, writeColumn(records, INT4, 4))
+}
+
+/** Microseconds since 1970, UTC. */
+export function putTime(records: Records, timeUs: number): void {
+  reserve(records, 16)
+  records.at = writeInt8(records.buffer, timeUs - EPOCH_2000_US, writeColumn(records, TIMESTAMPTZ, 8))
+}
+
+export function putText(records: Records, value: string): void {
+  reserve(records, 8 + value.length * MAX_BYTES_PER_UNIT)
+  const { buffer, at } = records
+  buffer.writeInt32BE(TEXT, at)
+  records.at = writeText(buffer, value, at + 4)
+}
+
+export function putTexts<T>(records: Records, items: readonly T[], read: (item: T) => string | null): void {
+  const start = beginArray(records, TEXT_ARRAY, { type: TEXT, length: items.length })
+  for (const item of items) {
+    const value = read(item)
+    reserve(records, 4 + (value?.length ?? 0) * MAX_BYTES_PER_UNIT)
+    records.at =
+      value === null ? records.buffer.writeInt32BE(-1, records.at) : writeText(records.buffer, value, records.at)
+  }
+  endArray(records, start)
+}
+
+/** Each in microseconds since 1970, UTC. */
+export function putTimes<T>(records: Records, items: readonly T[], read: (item: T) => number): void {
+  const start = beginArray(records, TIMESTAMPTZ_ARRAY, { type: TIMESTAMPTZ, length: items.length })
+  reserve(records, 12 * items.length)
+  for (const item of items) {
+    const at = records.buffer.writeInt32BE(8, records.at)
+    records.at = writeInt8(records.buffer, read(item) - EPOCH_2000_US, at)
+  }
+  endArray(records, start)
+}
+
+/** What tables hold by model and then by place, as one array place by place: `from` to `until`, which is not included. */
+export interface Places {
+  table: readonly (readonly Part[])[]
+  /** How many rows the table has, or stands for when it is empty: then all of them hold 0. */
+  models: number
+  from: number
+  until: number
+}
+
+export function putBigints(records: Records, { table, models, from, until }: Places): void {
+  const length = (until - from) * models
+  const start = beginArray(records, INT8_ARRAY, { type: INT8, length })
+  reserve(records, 12 * length)
+  const { buffer } = records
+  let { at } = records
+  for (let place = from; place < until; place += 1) {
+    for (let model = 0; model < models; model += 1) {
+      at = writeInt8(buffer, table[model]?.[place] ?? 0, buffer.writeInt32BE(8, at))
+    }
+  }
+  records.at = at
+  endArray(records, start)
+}
+
+/** Each -2^31 to 2^31 - 1. */
+export function putIntegers(records: Records, { table, models, from, until }: Places): void {
+  const length = (until - from) * models
+  const start = beginArray(records, INT4_ARRAY, { type: INT4, length })
+  reserve(records, 8 * length)
+  const { buffer } = records
+  let { at } = records
+  for (let place = from; place < until; place += 1) {
+    for (let model = 0; model < models; model += 1) {
+      at = buffer.writeInt32BE(Number(table[model]?.[place] ?? 0), buffer.writeInt32BE(4, at))
+    }
+  }
+  records.at = at
+  endArray(records, start)
+}
+
+/** An integer of 64 bits, the highest byte first; returns where the next one goes. */
+export function writeInt8(buffer: Buffer, value: Part, at: number): number {
+  if (typeof value === 'bigint') return buffer.writeBigInt64BE(value, at)
+  const high = Math.floor(value / 2 ** 32)
+  buffer.writeInt32BE(high, at)
+  return buffer.writeUInt32BE(value - high * 2 ** 32, at + 4)
+}
+
+/** Doubles what there is until the next bytes fit. */
+function reserve(records: Records, bytes: number): void {
+  const needed = records.at + bytes
+  if (needed <= records.buffer.length) return
+  let capacity = records.buffer.length * 2
+  while (capacity < needed) capacity *= 2
+  const grown = Buffer.allocUnsafe(capacity)
+  records.buffer.copy(grown, 0, 0, records.at)
+  records.buffer = grown
+}
+
+/** Returns where its value goes. */
+function writeColumn({ buffer, at }: Records, type: number, bytes: number): number {
+  buffer.writeInt32BE(type, at)
+  return buffer.writeInt32BE(bytes, at + 4)
+}
+
+/** Its length, then its bytes; returns where the next one goes. */
+function writeText(buffer: Buffer, value: string, at: number): number {
+  const bytes = buffer.write(value, at + 4)
+  buffer.writeInt32BE(bytes, at)
+  return at + 4 + bytes
+}
+
+interface ArrayHeader {
+  type: number
+  length: number
+}
+
+function beginArray(records: Records, type: number, header: ArrayHeader): number {
+  reserve(records, 8 + ARRAY_HEADER_BYTES)
+  const start = records.at
+  records.buffer.writeInt32BE(type, start)
+  records.at = writeArrayHeader(records.buffer, start + 8, header)
+  return start
+}
+
+function endArray({ buffer, at }: Records, start: number): void {
+  buffer.writeInt32BE(at - start - 8, start + 4)
+}
+
+/** One dimension from 1 on, in which there may be nulls; returns where the first element goes. */
+export function writeArrayHeader(buffer: Buffer, at: number, { type, length }: ArrayHeader): number {
+  buffer.writeInt32BE(1, at)
+  buffer.writeInt32BE(1, at + 4)
+  buffer.writeInt32BE(type, at + 8)
+  buffer.writeInt32BE(length, at + 12)
+  return buffer.writeInt32BE(1, at + 16)
+}
