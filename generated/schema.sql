@@ -132,7 +132,12 @@ create table public.attribution_changes (
   until_at timestamp with time zone,
   recorded_at timestamp with time zone not null default clock_timestamp(),
   constraint attribution_changes_pkey PRIMARY KEY (tenant_id, change_id),
-  constraint attribution_changes_check CHECK (((num_nonnulls(order_key, identity) <= 1) AND (num_nulls(identity, from_at, until_at) = ANY (ARRAY[0, 3])))),
+  constraint attribution_changes_check CHECK (
+CASE
+    WHEN (identity IS NOT NULL) THEN ((order_key IS NULL) AND (num_nulls(from_at, until_at) = 0))
+    WHEN (order_key IS NOT NULL) THEN (num_nulls(from_at, until_at) = 2)
+    ELSE ((num_nulls(from_at, until_at) = 2) OR ((num_nulls(from_at, until_at) = 0) AND (from_at < until_at)))
+END),
   constraint attribution_changes_identity_check CHECK ((octet_length(identity) = 32)),
   constraint attribution_changes_order_key_check CHECK (((length(order_key) >= 1) AND (length(order_key) <= 140)))
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
@@ -149,7 +154,7 @@ create policy tenant_only on public.attribution_changes as restrictive for all t
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert (from_at, identity, order_key, tenant_id, until_at), select on public.attribution_changes to app_worker;
 grant insert (from_at, identity, order_key, tenant_id, until_at) on public.attribution_changes to app_ingest;
-grant insert (tenant_id) on public.attribution_changes to app_rw;
+grant insert (from_at, tenant_id, until_at) on public.attribution_changes to app_rw;
 grant select on public.attribution_changes to skeldir_control;
 
 create table public.attribution_credits (
@@ -287,6 +292,8 @@ create table public.attribution_day_run_totals (
 alter table public.attribution_day_run_totals owner to skeldir_owner;
 alter table public.attribution_day_run_totals enable row level security;
 alter table public.attribution_day_run_totals force row level security;
+create policy lookup_by_control on public.attribution_day_run_totals as permissive for select to skeldir_control
+  using (true);
 create policy open_to_runtime on public.attribution_day_run_totals as permissive for all to app_ro, app_user, app_worker
   using (true)
   with check (true);
@@ -296,7 +303,7 @@ create policy tenant_only on public.attribution_day_run_totals as restrictive fo
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_day_run_totals FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_run_totals FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
 grant insert, select on public.attribution_day_run_totals to app_worker;
-grant select on public.attribution_day_run_totals to app_ro, app_user;
+grant select on public.attribution_day_run_totals to app_ro, app_user, skeldir_control;
 
 create table public.attribution_day_runs (
   tenant_id uuid not null,
@@ -376,6 +383,8 @@ CREATE UNIQUE INDEX attribution_editions_building_idx ON public.attribution_edit
 CREATE UNIQUE INDEX attribution_editions_published_idx ON public.attribution_editions USING btree (tenant_id) WHERE (status = 'published'::text);
 alter table public.attribution_editions enable row level security;
 alter table public.attribution_editions force row level security;
+create policy lookup_by_control on public.attribution_editions as permissive for select to skeldir_control
+  using (true);
 create policy open_to_runtime on public.attribution_editions as permissive for all to app_ro, app_user, app_worker
   using (true)
   with check (true);
@@ -384,7 +393,7 @@ create policy tenant_only on public.attribution_editions as restrictive for all 
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 CREATE TRIGGER view_changes AFTER UPDATE OF status ON public.attribution_editions FOR EACH ROW WHEN ((new.status = 'published'::text)) EXECUTE FUNCTION internal.note_published_edition();
 grant insert, select, update (built_until, publications, published_at, status) on public.attribution_editions to app_worker;
-grant select on public.attribution_editions to app_ro, app_user;
+grant select on public.attribution_editions to app_ro, app_user, skeldir_control;
 
 create table public.attribution_entry_credits (
   tenant_id uuid not null,
@@ -1700,6 +1709,8 @@ create table public.published_day_runs (
 alter table public.published_day_runs owner to skeldir_owner;
 alter table public.published_day_runs enable row level security;
 alter table public.published_day_runs force row level security;
+create policy lookup_by_control on public.published_day_runs as permissive for select to skeldir_control
+  using (true);
 create policy open_to_runtime on public.published_day_runs as permissive for all to app_ro, app_user, app_worker
   using (true)
   with check (true);
@@ -1709,7 +1720,7 @@ create policy tenant_only on public.published_day_runs as restrictive for all to
 CREATE TRIGGER view_changes_insert AFTER INSERT ON public.published_day_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_published_runs();
 CREATE TRIGGER view_changes_update AFTER UPDATE ON public.published_day_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION internal.note_published_runs();
 grant insert, select, update (published_at, run_id) on public.published_day_runs to app_worker;
-grant select on public.published_day_runs to app_ro, app_user;
+grant select on public.published_day_runs to app_ro, app_user, skeldir_control;
 
 create table public.published_runs (
   tenant_id uuid not null,
@@ -3843,6 +3854,40 @@ $function$;
 alter function internal.list_endpoint_orders(uuid,uuid,uuid,integer) owner to skeldir_owner;
 grant execute on function internal.list_endpoint_orders(uuid,uuid,uuid,integer) to app_retention;
 
+CREATE OR REPLACE FUNCTION internal.list_exchanged_spans(days date[])
+ RETURNS TABLE(tenant_id uuid, from_at timestamp with time zone, until_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with spans as (
+    select lower(m.span) as from_at, upper(m.span) as until_at
+    from (
+      select unnest(range_agg(tstzrange(d.day::timestamp at time zone 'UTC', (d.day + 8)::timestamp at time zone 'UTC'))) as span
+      from unnest(days) as d (day)
+    ) as m
+  )
+  select distinct e.tenant_id, s.from_at, s.until_at
+  from public.attribution_editions as e
+  cross join spans as s
+  where e.status in ('building', 'published')
+    and exists (
+      select
+      from public.published_day_runs as p
+      cross join lateral (
+        select from public.attribution_day_run_totals as t
+        where t.tenant_id = p.tenant_id and t.run_id = p.run_id and t.currency <> e.config ->> 'reportingCurrency'
+        offset 0
+      ) as t
+      where p.tenant_id = e.tenant_id and p.edition_id = e.edition_id and p.model = e.models[1]
+        and p.window_start >= s.from_at and p.window_start < s.until_at
+      offset 0
+    )
+  order by 1, 2
+$function$;
+alter function internal.list_exchanged_spans(date[]) owner to skeldir_control;
+grant execute on function internal.list_exchanged_spans(date[]) to app_rw;
+
 CREATE OR REPLACE FUNCTION internal.list_members(of_tenant uuid, at_time timestamp with time zone, after_email text, max_rows integer)
  RETURNS TABLE(user_id uuid, email text, role text, status text, invited_at timestamp with time zone, joined_at timestamp with time zone, invite_expires_at timestamp with time zone)
  LANGUAGE sql
@@ -4023,14 +4068,19 @@ CREATE OR REPLACE FUNCTION internal.note_fx_rates()
 AS $function$
 declare
   former text := coalesce(current_setting('app.current_tenant_id', true), '');
-  tenant uuid;
+  noted  record;
 begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  for tenant in select s.tenant_id from public.tenant_slugs as s loop
-    perform set_config('app.current_tenant_id', tenant::text, true);
-    insert into public.attribution_changes (tenant_id) values (tenant);
+  perform pg_advisory_xact_lock(hashtextextended('fx_rates', 0));
+  for noted in
+    select s.tenant_id, s.from_at, s.until_at
+    from internal.list_exchanged_spans(array(select distinct n.as_of from new_rows as n)) as s
+  loop
+    perform set_config('app.current_tenant_id', noted.tenant_id::text, true);
+    insert into public.attribution_changes (tenant_id, from_at, until_at)
+    values (noted.tenant_id, noted.from_at, noted.until_at);
   end loop;
   perform set_config('app.current_tenant_id', former, true);
   return null;

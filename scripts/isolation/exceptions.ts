@@ -161,6 +161,9 @@ export const LOOKUPS: Record<string, string> = {
   'public.tenant_allowed_origins': 'is_allowed_origin: a preflight has no tenant',
   'public.tenants': 'find_login: names for choosing a tenant',
   'public.attribution_changes': 'list_unpublished_tenants: whose figures are behind, ids only',
+  'public.attribution_day_run_totals': 'list_exchanged_spans: whose figures rates can change; ids and days only',
+  'public.attribution_editions': 'list_exchanged_spans: which figures answer, and in which currency',
+  'public.published_day_runs': 'list_exchanged_spans: which totals answer',
   'public.view_changes': 'list_changed_tenants: whose views are behind, ids only; measure_views: counts and ages',
   'public.webhook_endpoints': 'find_webhook_endpoint: whose endpoint is this',
   'public.token_cutoffs': 'is_authority_live: whether a member may still ask for what their job does',
@@ -280,6 +283,11 @@ export const DEFINERS: Record<string, DefinerException> = {
     roles: ['app_worker'],
     reach: 'all',
   },
+  'internal.list_exchanged_spans(date[])': {
+    reason: 'rates are of no tenant; the answer is ids and days, to the role that provisions all of them',
+    roles: ['app_rw'],
+    reach: 'all',
+  },
   'internal.list_quiet_tenants(timestamp with time zone)': {
     reason: 'the clock knows no tenant; the answer is ids, to the role that runs the jobs of all of them',
     roles: ['app_worker'],
@@ -375,7 +383,7 @@ export const SWITCHERS: Record<string, string> = {
   'internal.ingest_deliveries(jsonb)':
     'stores deliveries of many tenants in one transaction, as each tenant in turn; each was signed with a secret of its tenant',
   'internal.note_fx_rates()':
-    'only from the trigger on fx_rates, and it gives the context back: notes as each tenant in turn that its figures may change',
+    'only from the trigger on fx_rates, and it gives the context back: notes as each tenant in turn which of its figures may change',
   'internal.record_api_key_use(uuid[],uuid[],timestamp with time zone[])':
     'enters when keys of many tenants were last used, as each tenant in turn; the API may act for any tenant',
   'internal.record_webhook_deliveries(uuid[],uuid[],timestamp with time zone[])':

@@ -5,8 +5,10 @@ import { newIds, rowsOf, toInsert } from './rows.ts'
 export interface OrderInput {
   key: string
   at: Date
-  /** Minor units of USD. */
+  /** Minor units. */
   amount: number
+  /** Default USD. */
+  currency?: string
   /** Null: nobody knows whose order it is. */
   visitor: string | null
 }
@@ -33,16 +35,16 @@ export async function givenBooks(admin: pg.Client, tenantId: string): Promise<Bo
   const identity = (visitor: string) => createHash('sha256').update(visitor).digest()
   return {
     async addOrders(orders) {
-      for (const { key, at, amount, visitor } of orders) {
+      for (const { key, at, amount, visitor, currency = 'USD' } of orders) {
         await admin.query(
           `insert into order_facts (tenant_id, order_key, event_id, currency, ordered_at, identity)
-           values ($1, 'stripe:' || $2::text, $3, 'USD', $4, $5)`,
-          [tenantId, key, ids.eventId, at, visitor === null ? null : identity(visitor)],
+           values ($1, 'stripe:' || $2::text, $3, $4, $5, $6)`,
+          [tenantId, key, ids.eventId, currency, at, visitor === null ? null : identity(visitor)],
         )
         await admin.query(
           `insert into ledger_entries (tenant_id, entry_key, order_key, kind, amount_minor, currency, vendor, event_id, occurred_at)
-           values ($1, 'stripe:' || $2::text || ':capture', 'stripe:' || $2::text, 'capture', $3, 'USD', 'stripe', $4, $5)`,
-          [tenantId, key, amount, ids.eventId, at],
+           values ($1, 'stripe:' || $2::text || ':capture', 'stripe:' || $2::text, 'capture', $3, $4, 'stripe', $5, $6)`,
+          [tenantId, key, amount, currency, ids.eventId, at],
         )
       }
     },

@@ -1,6 +1,6 @@
 import type { TenantContext } from '../../context.ts'
 import { inTenant, type Tx } from '../../db/tenant.ts'
-import { lockTenant, readCutoff, removeAllChanges, removeChanges, takeChanges } from './changes/queries.ts'
+import { lockTenant, noteSpans, readCutoff, removeAllChanges, type Span, takeChanges } from './changes/queries.ts'
 import { hashConfig, toConfig } from './editions/config.ts'
 import {
   type Edition,
@@ -37,44 +37,59 @@ export async function bringUpToDate(
 ): Promise<Progress> {
   for (;;) {
     signal.throwIfAborted()
-    const step = await inTenant(ctx.db.main, ctx, (tx) => takeStep(tx, ctx.tenantId), WORKER)
-    if (step.everything.length > 0) {
-      await recomputeSpan(ctx, { from: '-infinity', until: 'infinity', cause: 'data' }, signal)
-      await inTenant(ctx.db.main, ctx, (tx) => removeChanges(tx, ctx.tenantId, step.everything), WORKER)
-      continue
-    }
-    if (step.progress === 'done') return 'done'
+    const progress = await inTenant(ctx.db.main, ctx, (tx) => takeStep(tx, ctx.tenantId), WORKER)
+    if (progress === 'done') return 'done'
     if (performance.now() > endsAt) return 'more'
   }
 }
 
-interface Step {
-  progress: Progress
-  /** Changes that may have changed every order. */
-  everything: readonly bigint[]
-}
-
 /** One publication of changes, and one part of the edition that is being built. */
-async function takeStep(tx: Tx, tenantId: string): Promise<Step> {
+async function takeStep(tx: Tx, tenantId: string): Promise<Progress> {
   await lockTenant(tx, tenantId)
   const { published, building } = await requireEditions(tx, tenantId)
   const dataCutoff = await readCutoff(tx)
-  let isLast = true
-  let everything: readonly bigint[] = []
-  if (published !== undefined) {
-    const changes = await takeChanges(tx, tenantId, MAX_CHANGES)
-    isLast = changes.taken < MAX_CHANGES
-    everything = changes.everything
-    for (const edition of [published, building]) {
-      if (edition === undefined || changes.taken === 0) continue
-      const orderKeys = await listDirtyOrders(tx, tenantId, changes, edition.config.lookbackDays)
-      const formerEditionId = edition === building ? published.editionId : null
-      await publishOrders(tx, { tenantId, edition, orderKeys, dataCutoff, cause: 'data', formerEditionId })
-    }
-  }
-  if (building === undefined) return { progress: isLast ? 'done' : 'more', everything }
+  const progress =
+    published === undefined ? 'done' : await publishChanges(tx, tenantId, { published, building, dataCutoff })
+  if (building === undefined) return progress
   await buildOn(tx, tenantId, building, { dataCutoff, formerEditionId: published?.editionId ?? null })
-  return { progress: 'more', everything }
+  return 'more'
+}
+
+/** What changed, and of spans the first part: the rest of them stays as it is noted here, for the publication after this one. */
+async function publishChanges(
+  tx: Tx,
+  tenantId: string,
+  { published, building, dataCutoff }: { published: Edition; building: Edition | undefined; dataCutoff: Date },
+): Promise<Progress> {
+  const changes = await takeChanges(tx, tenantId, MAX_CHANGES)
+  if (changes.taken === 0) return 'done'
+  const part = await findPart(tx, tenantId, changes.spans)
+  await noteSpans(tx, tenantId, part.left)
+  for (const edition of [published, building]) {
+    if (edition === undefined) continue
+    const dirty = await listDirtyOrders(tx, tenantId, changes, edition.config.lookbackDays)
+    const orderKeys = [...new Set([...dirty, ...part.orderKeys])]
+    const formerEditionId = edition === building ? published.editionId : null
+    await publishOrders(tx, { tenantId, edition, orderKeys, dataCutoff, cause: 'data', formerEditionId })
+  }
+  return changes.taken < MAX_CHANGES && part.left.length === 0 ? 'done' : 'more'
+}
+
+/** The first orders of spans, as many as one transaction computes, and what is left of the spans then. */
+async function findPart(
+  tx: Tx,
+  tenantId: string,
+  spans: readonly Span[],
+): Promise<{ orderKeys: string[]; left: readonly Span[] }> {
+  for (const [index, { from, until }] of spans.entries()) {
+    const part = await findSpanEnd(tx, tenantId, { since: from, until, orders: SPAN_ORDERS })
+    if (part === null) continue
+    const others = spans.slice(index + 1)
+    const isWhole = until !== 'infinity' && part.until.getTime() >= Date.parse(until)
+    const left = isWhole ? others : [{ from: part.until.toISOString(), until }, ...others]
+    return { orderKeys: await listOrderKeys(tx, tenantId, part), left }
+  }
+  return { orderKeys: [], left: [] }
 }
 
 /** The next days of an edition; after the last ones it answers. */
@@ -118,20 +133,13 @@ async function requireEditions(
   return { published, building: begun }
 }
 
-/** Of times as the database writes them; the end is excluded. */
-export interface Span {
-  from: string
-  until: string
-  cause: RunCause
-}
-
 /**
  * Computes all orders of a span anew in the published edition, some thousand in a transaction, and what an edition that is
  * being built has of them. What comes out as it was stays as it is.
  */
 export async function recomputeSpan(
   ctx: TenantContext,
-  { from, until, cause }: Span,
+  { from, until, cause }: Span & { cause: RunCause },
   signal: AbortSignal,
 ): Promise<void> {
   const { tenantId } = ctx

@@ -16,7 +16,7 @@ export interface LoadedRates {
 
 /**
  * Stores rates, all of them or none. What is known is not stored again, so that loading a file twice has the effect of once.
- * Every tenant's figures are looked at again where anything is new. `ctx.db.main` is app_rw.
+ * Where anything is new, orders are computed again that it can change. `ctx.db.main` is app_rw.
  */
 export function loadRates(
   ctx: AppContext,

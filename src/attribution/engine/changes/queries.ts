@@ -17,15 +17,21 @@ export interface Changes {
   orderKeys: string[]
   /** Hexadecimal, each once; microseconds since 1970 of its first and its last touch. */
   visitors: { identity: string; fromUs: bigint; untilUs: bigint }[]
-  /** Ids of those that may have changed every order. */
-  everything: bigint[]
+  /** All orders of these; in order of time, those that overlap or meet as one. */
+  spans: Span[]
   /** How many rows these are. */
   taken: number
 }
 
+/** Times as the database writes them, infinities among others; the end is excluded. */
+export interface Span {
+  from: string
+  until: string
+}
+
 /**
  * Takes the oldest changes: they are gone if the transaction commits. What is committed later is not taken, and whatever
- * was taken is seen by the statements after this one. Those that mean everything are told of and stay.
+ * was taken is seen by the statements after this one.
  */
 export async function takeChanges(tx: Tx, tenantId: string, limit: number): Promise<Changes> {
   const { rows } = await sql<Changes>`
@@ -39,7 +45,7 @@ export async function takeChanges(tx: Tx, tenantId: string, limit: number): Prom
     taken as (
       delete from attribution_changes as c
       using seen as s
-      where c.tenant_id = ${tenantId} and c.change_id = s.change_id and num_nonnulls(s.order_key, s.identity) > 0
+      where c.tenant_id = ${tenantId} and c.change_id = s.change_id
       returning c.change_id
     )
     select coalesce((select json_agg(distinct s.order_key) from seen as s where s.order_key is not null), '[]'::json) as "orderKeys",
@@ -48,10 +54,12 @@ export async function takeChanges(tx: Tx, tenantId: string, limit: number): Prom
                                   (extract(epoch from min(s.from_at)) * 1000000)::bigint as from_us,
                                   (extract(epoch from max(s.until_at)) * 1000000)::bigint as until_us
                            from seen as s where s.identity is not null group by s.identity) as v), '[]'::json) as visitors,
-           coalesce((select json_agg(s.change_id::text) from seen as s where num_nonnulls(s.order_key, s.identity) = 0),
-                    '[]'::json) as everything,
+           coalesce((select json_agg(json_build_object('from', lower(m.span), 'until', upper(m.span)) order by m.span)
+                     from (select unnest(range_agg(tstzrange(coalesce(s.from_at, '-infinity'), coalesce(s.until_at, 'infinity'))))
+                                  as span
+                           from seen as s where num_nonnulls(s.order_key, s.identity) = 0) as m), '[]'::json) as spans,
            (select count(*)::integer from taken) as taken`.execute(tx)
-  const { orderKeys, visitors, everything, taken } = rows[0] as Changes
+  const { orderKeys, visitors, spans, taken } = rows[0] as Changes
   return {
     orderKeys,
     visitors: visitors.map(({ identity, fromUs, untilUs }) => ({
@@ -59,16 +67,18 @@ export async function takeChanges(tx: Tx, tenantId: string, limit: number): Prom
       fromUs: BigInt(fromUs),
       untilUs: BigInt(untilUs),
     })),
-    everything: everything.map(BigInt),
+    spans,
     taken,
   }
 }
 
-/** Of changes whose orders were all computed since. */
-export async function removeChanges(tx: Tx, tenantId: string, changeIds: readonly bigint[]): Promise<void> {
+/** Notes that all orders of these spans are to be computed. */
+export async function noteSpans(tx: Tx, tenantId: string, spans: readonly Span[]): Promise<void> {
   await sql`
-    delete from attribution_changes
-    where tenant_id = ${tenantId} and change_id = any (${changeIds.map(String)}::bigint[])`.execute(tx)
+    insert into attribution_changes (tenant_id, from_at, until_at)
+    select ${tenantId}::uuid, s.from_at, s.until_at
+    from unnest(${spans.map(({ from }) => from)}::timestamptz[], ${spans.map(({ until }) => until)}::timestamptz[])
+         as s (from_at, until_at)`.execute(tx)
 }
 
 /** All that are there: for a tenant of whom nothing was ever computed, since what follows reads the data itself. */
