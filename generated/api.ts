@@ -1948,7 +1948,7 @@ export interface paths {
         };
         /**
          * May the process have traffic?
-         * @description Measures what a request needs: that the database answers and is no read-only one, that the pools have a connection to give, that the schema is the one this code expects, that row level security is forced, that a tenant's context ends with its transaction, and that every grant is there that the code needs. Measured at most once a second, whoever asks. A process is ready with the first measurement that is good; from then on one that says otherwise is repeated within half a second, and two in a row decide, but for a refused connection, which is believed at once. A process that is going down is not ready. Durations are in milliseconds. Public.
+         * @description Measures what a request needs: that the database answers and is no read-only one, that the pools have a connection to give, that the schema is the one this code expects, that row level security is forced, that a tenant's context ends with its transaction, and that every grant is there that the code needs. Measured at most twice a second, whoever asks. A process is ready with the first measurement that is good; from then on one that says otherwise is repeated, and two in a row decide, but for a refused connection, which is believed at once. A database that answers late is there; the probe itself does not wait for it longer than 0.4 s. A process that is going down is not ready. Durations are in milliseconds. Public.
          */
         get: operations["getReadiness"];
         put?: never;

@@ -578,10 +578,11 @@ export interface Client {
    *
    * Measures what a request needs: that the database answers and is no read-only one, that the pools have a connection
    * to give, that the schema is the one this code expects, that row level security is forced, that a tenant's context
-   * ends with its transaction, and that every grant is there that the code needs. Measured at most once a second,
+   * ends with its transaction, and that every grant is there that the code needs. Measured at most twice a second,
    * whoever asks. A process is ready with the first measurement that is good; from then on one that says otherwise is
-   * repeated within half a second, and two in a row decide, but for a refused connection, which is believed at once. A
-   * process that is going down is not ready. Durations are in milliseconds. Public.
+   * repeated, and two in a row decide, but for a refused connection, which is believed at once. A database that answers
+   * late is there; the probe itself does not wait for it longer than 0.4 s. A process that is going down is not ready.
+   * Durations are in milliseconds. Public.
    *
    * `GET /health/ready` answers 200, 406, 503. Public. Safe to repeat.
    */

@@ -1,3 +1,5 @@
+import { within } from './within.ts'
+
 export interface Measurement {
   isGood: boolean
   /** Bad beyond doubt, such as a refused connection: there is nothing to wait for. */
@@ -5,19 +7,31 @@ export interface Measurement {
 }
 
 export interface VerdictOptions<M extends Measurement> {
-  /** Never rejects. `isFirst`: nothing is known yet, and connections may have to be made. */
-  measure: (isFirst: boolean) => Promise<M>
-  /** How long a measurement is good for, since its start. */
+  /** Never rejects; it takes `timeoutMs` at most. */
+  measure: (timeoutMs: number) => Promise<M>
+  timeouts: Timeouts
+  /** How long a measurement is good for, since its start; in the second half the next one is made for whoever asks. */
   freshMs: number
-  /** From the start of a measurement that says otherwise to that of the one which decides. */
+  /** From the start of a measurement that says otherwise to that of the one which decides, at least. */
   confirmMs: number
+  /** How long an asker waits for a measurement where something is believed already. */
+  waitMs: number
   onChange?: (believed: M) => void
   /** A monotonic clock in milliseconds. */
   now?: () => number
 }
 
+export interface Timeouts {
+  /** Nothing is known yet, and connections may have to be made. */
+  firstMs: number
+  /** All is well: whatever is there will answer, if late. */
+  usualMs: number
+  /** Something is not well, or was not. */
+  doubtedMs: number
+}
+
 export interface Verdict<M extends Measurement> {
-  /** What is believed, after the measurement of now: askers share one, and it is made anew when it is no longer fresh. */
+  /** What is believed: askers share a measurement, and wait for it where the one before is no longer good. */
   ask(): Promise<M>
 }
 
@@ -26,22 +40,31 @@ export interface Verdict<M extends Measurement> {
  * nothing by itself: it is repeated soon, asked for or not, and two in a row decide, unless the first was certain.
  */
 export function createVerdict<M extends Measurement>(options: VerdictOptions<M>): Verdict<M> {
-  const { measure, freshMs, confirmMs, onChange, now = () => performance.now() } = options
+  const { measure, timeouts, freshMs, confirmMs, waitMs, onChange, now = () => performance.now() } = options
   let believed: M | undefined
   let isDoubted = false
   let wasGood = false
+  /** Of the newest measurement, and of the newest one that is done. */
   let startedAt = Number.NEGATIVE_INFINITY
+  let measuredAt = Number.NEGATIVE_INFINITY
   let running: Promise<void> | undefined
   let repeat: NodeJS.Timeout | undefined
 
   function start(): Promise<void> {
     clearTimeout(repeat)
-    startedAt = now()
-    running = measure(believed === undefined).then((measured) => {
+    const at = now()
+    startedAt = at
+    running = measure(timeoutMs()).then((measured) => {
       running = undefined
+      measuredAt = at
       judge(measured)
     })
     return running
+  }
+
+  function timeoutMs(): number {
+    if (believed === undefined) return timeouts.firstMs
+    return believed.isGood && !isDoubted ? timeouts.usualMs : timeouts.doubtedMs
   }
 
   function judge(measured: M): void {
@@ -61,8 +84,10 @@ export function createVerdict<M extends Measurement>(options: VerdictOptions<M>)
 
   return {
     async ask() {
-      const isStale = now() - startedAt >= freshMs
-      await (running ?? (isStale ? start() : undefined))
+      const isStale = now() - measuredAt >= freshMs
+      const measuring = running ?? (now() - startedAt >= freshMs / 2 ? start() : undefined)
+      if (believed === undefined) await measuring
+      else if (isStale && measuring !== undefined) await within(waitMs, measuring).catch(() => {})
       return believed as M
     },
   }
