@@ -4073,7 +4073,7 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('fx_rates', 0));
+  perform pg_advisory_xact_lock(hashtextextended('fx_rates/published', 0));
   for noted in
     select s.tenant_id, s.from_at, s.until_at
     from internal.list_exchanged_spans(array(select distinct n.as_of from new_rows as n)) as s

@@ -2,11 +2,9 @@ import { sql } from 'kysely'
 import type { Tx } from '../../db/tenant.ts'
 import type { StoredRate } from '../exchange.ts'
 
-const LOCK = sql`hashtextextended('fx_rates', 0)`
-
 /** One load at a time, until the transaction ends: two would give one rate the same version. */
 export async function lockRates(tx: Tx): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${LOCK})`.execute(tx)
+  await sql`select pg_advisory_xact_lock(hashtextextended('fx_rates', 0))`.execute(tx)
 }
 
 /** Stores those that are not known, or are known otherwise, as the newest version of their pair, day and source. As app_rw. */
@@ -38,11 +36,11 @@ export async function insertRates(tx: Tx, rates: readonly StoredRate[]): Promise
 
 /**
  * Those of these UTC days, both included, each pair, day and source by its newest version. No load is committed between this and
- * the end of the transaction: it looks for figures that are made with other rates than it stores, and has to find these.
+ * the end of the transaction: it looks for figures that its rates can change (note_fx_rates), and has to find these.
  */
 export async function listRates(tx: Tx, { from, to }: { from: string; to: string }): Promise<StoredRate[]> {
   // A statement of its own: the one after it sees what the load that was waited for has stored.
-  await sql`select pg_advisory_xact_lock_shared(${LOCK})`.execute(tx)
+  await sql`select pg_advisory_xact_lock_shared(hashtextextended('fx_rates/published', 0))`.execute(tx)
   const { rows } = await sql<StoredRate>`
     select distinct on (f.as_of, f.base, f.quote, f.source)
            f.base, f.quote, to_char(f.as_of, 'YYYY-MM-DD') as "asOf", f.source, trim_scale(f.rate)::text as "rate"

@@ -1,3 +1,4 @@
+import { compare } from '../../compare.ts'
 import type { AppContext } from '../../context.ts'
 import { inTenant } from '../../db/tenant.ts'
 import { nowhere } from '../../tenants/operator.ts'
@@ -23,11 +24,13 @@ export function loadRates(
   rates: readonly StatedRate[],
   onProgress: (done: number) => void = () => {},
 ): Promise<LoadedRates> {
+  // Publications wait for a load from its first new rate on: of a history that is loaded every day, that is the last one.
+  const byDay = rates.toSorted((a, b) => compare(a.asOf, b.asOf))
   return inTenant(ctx.db.main, nowhere(), async (tx) => {
     await lockRates(tx)
     const loaded: LoadedRates = { added: 0, corrected: 0, unchanged: 0 }
-    for (let start = 0; start < rates.length; start += CHUNK) {
-      const chunk = rates.slice(start, start + CHUNK)
+    for (let start = 0; start < byDay.length; start += CHUNK) {
+      const chunk = byDay.slice(start, start + CHUNK)
       const { added, corrected } = await insertRates(
         tx,
         chunk.map(({ line: _, ...rate }) => rate),
