@@ -42,15 +42,15 @@ export async function openFrame(
   request: ReportRequest & { basis: RevenueBasis; convert: boolean },
 ): Promise<Frame> {
   const { basis, convert, ...asked } = request
-  const window = await openWindow(tx, ctx, asked)
-  if (convert && window.currency !== window.reportingCurrency) {
+  const figures = await readFigures(tx, ctx.tenantId)
+  // What is stored was converted by the edition, whose reporting currency is the former one until the next edition is whole.
+  const { reportingCurrency } = figures.config
+  if (convert && asked.currency !== undefined && asked.currency !== reportingCurrency) {
     throw new ProblemError('validation_failed', 'Amounts are converted into the reporting currency only.', {
-      errors: [
-        { pointer: '/query/currency', code: 'convert', detail: `With convert it is ${window.reportingCurrency}.` },
-      ],
+      errors: [{ pointer: '/query/currency', code: 'convert', detail: `With convert it is ${reportingCurrency}.` }],
     })
   }
-  const figures = await readFigures(tx, ctx.tenantId)
+  const window = await openWindow(tx, ctx, convert ? { ...asked, currency: reportingCurrency } : asked)
   const models = figures.config.models.map(({ name }) => name)
   return { figures, window, basis, models, convertsTo: convert ? window.currency : null }
 }

@@ -1,0 +1,45 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { measureWindow } from '../../src/attribution/windows/service.ts'
+import { givenBooks } from '../support/books.ts'
+import { givenOwnOrders } from '../support/money.ts'
+import { usePlatform } from '../support/platform.ts'
+import { connectAs } from '../support/rows.ts'
+import { bringUp, workerContext } from '../support/worker.ts'
+
+const DAY = 86_400_000
+const BASE = Date.parse('2026-03-10T12:00:00Z')
+const at = (days: number) => new Date(BASE + days * DAY)
+const WINDOW = { start_date: '2026-03-10', end_date: '2026-03-14' }
+
+const platform = usePlatform()
+
+async function givenShop(options?: { timeZone?: string }) {
+  const tenant = await platform.createTenant(options)
+  const admin = await connectAs(platform.database, 'admin', onTestFinished)
+  const { tenantId } = tenant
+  const books = await givenBooks(admin, tenantId)
+  const ask = async (
+    operation: 'getDailyRevenue' | 'getChannelAttribution' | 'compareAttributionModels',
+    query: Record<string, string> = WINDOW,
+  ) => (await platform.call(operation, { tenant, token: tenant.tokens.viewer, query })).body
+  return { tenant, tenantId, admin, books, ask, ctx: workerContext(platform, tenant, onTestFinished) }
+}
+
+test('until figures are in a new reporting currency, what is converted is in the former one and says so', async () => {
+  const { tenantId, admin, books, ask, ctx } = await givenShop()
+  await books.addOrders([{ key: 'one', at: at(0), amount: 10_000, visitor: null }])
+  await bringUp(ctx)
+  await admin.query("update tenants set reporting_currency = 'JPY' where tenant_id = $1", [tenantId])
+  const usd = { amount_minor: 10_000, currency: 'USD' }
+  expect(await ask('getChannelAttribution', { ...WINDOW, convert: 'true' })).toMatchObject({
+    currency: 'USD',
+    net_revenue: usd,
+    channels: [{ revenue: usd }],
+  })
+  await bringUp(ctx)
+  expect(await ask('getChannelAttribution', { ...WINDOW, convert: 'true' })).toMatchObject({
+    currency: 'JPY',
+    net_revenue: { amount_minor: 0, currency: 'JPY' },
+    other_currencies: [{ net_revenue: usd, conversions: 1 }],
+  })
+})
