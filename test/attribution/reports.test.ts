@@ -43,3 +43,32 @@ test('until figures are in a new reporting currency, what is converted is in the
     other_currencies: [{ net_revenue: usd, conversions: 1 }],
   })
 })
+
+test('a dispute that was won and then lost has taken the money, by the day as by the channel', async () => {
+  const { tenant, ask, ctx } = await givenShop()
+  const order = { orderKey: 'own:one', orderedAt: at(0), currency: 'USD' }
+  await givenOwnOrders(platform, tenant, [
+    {
+      ...order,
+      entries: [
+        { entryKey: 'own:paid', kind: 'capture', amountMinor: 1_000n, at: at(0) },
+        { entryKey: 'own:disputed', kind: 'dispute', amountMinor: 400n, at: at(1) },
+        { entryKey: 'own:won', kind: 'dispute_reversal', amountMinor: 400n, at: at(2), reverses: 'own:disputed' },
+      ],
+    },
+  ])
+  const nets = async () => {
+    await bringUp(ctx)
+    const answers = [await ask('getDailyRevenue'), await ask('getChannelAttribution')]
+    return answers.map(({ net_revenue }) => net_revenue.amount_minor)
+  }
+  expect(await nets()).toEqual([1_000, 1_000])
+  await platform.query(
+    `insert into ledger_entries (tenant_id, entry_key, order_key, kind, amount_minor, currency, vendor, source, occurred_at,
+                                 reverses_entry_key, corrects_entry_key)
+     select tenant_id, entry_key || '~1', order_key, kind, -amount_minor, currency, vendor, source, occurred_at, reverses_entry_key, entry_key
+     from ledger_entries where tenant_id = $1 and entry_key = 'own:won'`,
+    [tenant.tenantId],
+  )
+  expect(await nets()).toEqual([600, 600])
+})

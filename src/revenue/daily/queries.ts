@@ -88,8 +88,11 @@ export async function sumByDay(
       where l.kind <> 'dispute_reversal'
         and not exists (select from uncounted_entries as u
                         where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
-        and not exists (select from ledger_entries as w
-                        where w.tenant_id = ${tenantId} and w.reverses_entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+        and (l.kind <> 'dispute'
+             or not exists (select from ledger_entries as w
+                            where w.tenant_id = ${tenantId} and w.reverses_entry_key = coalesce(l.corrects_entry_key, l.entry_key)
+                            group by coalesce(w.corrects_entry_key, w.entry_key), w.currency
+                            having sum(w.amount_minor) <> 0))  -- one that was won and then lost has a reversal of nothing
       group by 1, 2, 3, 4, 5
       having sum(l.amount_minor) <> 0
     ),
