@@ -72,3 +72,30 @@ test('a dispute that was won and then lost has taken the money, by the day as by
   )
   expect(await nets()).toEqual([600, 600])
 })
+
+test('a model of whole windows that has not seen the newest touches is not compared with those that have', async () => {
+  const { books, ask, ctx } = await givenShop()
+  await books.addOrders([
+    { key: 'one', at: at(0), amount: 10_000, visitor: 'ann' },
+    { key: 'two', at: at(0), amount: 10_000, visitor: 'ben' },
+  ])
+  await books.addTouches([
+    { id: 't1', visitor: 'ann', at: at(-2), channel: 'email' },
+    { id: 't2', visitor: 'ben', at: at(-2), channel: 'email' },
+  ])
+  await bringUp(ctx)
+  const window = { from: WINDOW.start_date, to: WINDOW.end_date, timeZone: 'UTC', currency: 'USD', isConverted: false }
+  const measure = () => measureWindow(ctx, window, { signal: new AbortController().signal })
+  const isCompared = async () =>
+    (await ask('compareAttributionModels')).models.some(({ model }: { model: string }) => model === 'markov')
+  await measure()
+  expect(await isCompared()).toBe(true)
+  await books.addOrders([{ key: 'elsewhere', at: at(30), amount: 1, visitor: null }])
+  await bringUp(ctx)
+  expect(await isCompared(), 'after a publication of other days').toBe(true)
+  await books.addTouches([{ id: 't3', visitor: 'ben', at: at(-1), channel: 'sms' }])
+  await bringUp(ctx)
+  expect(await isCompared(), 'after a late touch').toBe(false)
+  await measure()
+  expect(await isCompared()).toBe(true)
+})

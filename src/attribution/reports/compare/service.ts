@@ -1,10 +1,11 @@
+import { compare } from '../../../compare.ts'
 import type { TenantContext } from '../../../context.ts'
 import { inTenant, type Tx } from '../../../db/tenant.ts'
 import { isCounted, type RevenueBasis } from '../../../revenue/daily/days.ts'
 import type { ReportRequest, ReportWindow } from '../../../tenants/report-window/service.ts'
 import { ATTRIBUTION_MODELS } from '../../models/registry.ts'
 import type { WindowRun } from '../../windows/service.ts'
-import { type ChannelFigure, sumEarned, toFigures } from '../channels/figures.ts'
+import { type ChannelFigure, type Earned, sumEarned, toFigures } from '../channels/figures.ts'
 import { type ChannelLine, figuresOf, withShares } from '../channels/lines.ts'
 import { type CreditRow, sumSpend } from '../channels/queries.ts'
 import { confidenceOf } from '../confidence.ts'
@@ -74,6 +75,7 @@ async function readComparison(
   const runs = await readRuns(tx, ctx, frame, frame.models)
   const spend = await sumSpend(tx, ctx.tenantId, window, 'channel')
   const compared: { model: string; figures: ChannelFigure[]; runIds: string[] }[] = []
+  const isCurrent = measured !== undefined && basis === 'order_date' && sawTheSame(measured, own, frame.models)
   for (const { name } of ATTRIBUTION_MODELS) {
     const place = frame.models.indexOf(name)
     const runIds = runs.filter(({ model }) => model === name).map(({ runId }) => runId)
@@ -82,8 +84,7 @@ async function readComparison(
     }
     // A model of whole windows takes part where it saw what the others see now.
     const found = measured?.models.find((one) => one.model === name)
-    const isCurrent = measured?.netMinor === totals.netMinor && measured.orders === totals.orders
-    if (place === -1 && measured !== undefined && found !== undefined && isCurrent && basis === 'order_date') {
+    if (place === -1 && found !== undefined && isCurrent) {
       compared.push({ model: name, figures: figuresOf(found.channels, []), runIds: [measured.windowRunId] })
     }
   }
@@ -102,6 +103,25 @@ async function readComparison(
     })),
     channels: compareChannels(compared, { baseline, spend, measured }),
   }
+}
+
+/**
+ * Whether the order-level models gave each channel what they give it now, when the window was measured: the net revenue alone
+ * would not tell that touches came since.
+ */
+function sawTheSame(measured: WindowRun, rows: readonly CreditRow[], models: readonly string[]): boolean {
+  return models.every((name, place) => {
+    const then = measured.models.find(({ model }) => model === name)?.channels ?? []
+    return describeEarned(then) === describeEarned(toFigures(rows, [], place))
+  })
+}
+
+function describeEarned(channels: readonly (Earned & { channel: string })[]): string {
+  return channels
+    .filter(({ conversionMicro, revenueMinor }) => conversionMicro !== 0n || revenueMinor !== 0n)
+    .map(({ channel, conversionMicro, revenueMinor }) => `${channel} ${conversionMicro} ${revenueMinor}`)
+    .sort(compare)
+    .join()
 }
 
 function compareChannels(
