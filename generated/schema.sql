@@ -875,6 +875,7 @@ CREATE INDEX canonical_events_dispute_idx ON public.canonical_events USING btree
 CREATE INDEX canonical_events_entry_idx ON public.canonical_events USING btree (tenant_id, entry_key) WHERE (entry_key IS NOT NULL);
 CREATE INDEX canonical_events_list_idx ON public.canonical_events USING btree (tenant_id, list_key) WHERE (list_key IS NOT NULL);
 CREATE INDEX canonical_events_order_idx ON public.canonical_events USING btree (tenant_id, order_key);
+CREATE INDEX canonical_events_recorded_idx ON public.canonical_events USING btree (tenant_id, recorded_at);
 CREATE INDEX canonical_events_same_idx ON public.canonical_events USING btree (tenant_id, same_as) WHERE (same_as IS NOT NULL);
 alter table public.canonical_events enable row level security;
 alter table public.canonical_events force row level security;

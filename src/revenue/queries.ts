@@ -5,7 +5,7 @@ import type { Tx } from '../db/tenant.ts'
 export interface Seal {
   since: Date
   before: Date
-  /** Entries and order facts recorded from `since` until then. */
+  /** As in a watermark, from `since` until then. */
   recorded: bigint
 }
 
@@ -13,14 +13,15 @@ export interface Watermark {
   since: Date
   timeZone: string
   reportingCurrency: string
-  /** Entries and order facts recorded from `since` on: every new one adds to it. */
+  /** Entries, order facts and what deliveries said, recorded from `since` on: every new one adds to it. */
   recorded: bigint
   /** What the next look need not count again. */
   seal: Seal
 }
 
 /**
- * Moves with whatever is recorded from now on, so it never calls a changed total unchanged. Both tables are
+ * Moves with whatever is recorded from now on, so it never calls a changed total unchanged: a delivery may move the time of an
+ * entry, or say that two keys are one order, without an entry or a fact of its own. The tables are
  * append-only, and what is recorded later is recorded after `since` (default: 00:00 today in the tenant's time zone):
  * a count over an index is enough, and with a seal of the same span a count of its last minutes. The tenant's settings
  * come with it, so that an unchanged total costs one statement.
@@ -42,8 +43,8 @@ export async function getWatermark(
     select s.since,
            n.time_zone                     as "timeZone",
            n.reporting_currency            as "reportingCurrency",
-           e.counted + f.counted           as "counted",
-           e.sealable + f.sealable         as "sealable",
+           e.counted + f.counted + c.counted    as "counted",
+           e.sealable + f.sealable + c.sealable as "sealable",
            s.is_sealed                     as "isSealed",
            s.seal_before                   as "sealBefore"
     from tenants as n
@@ -65,6 +66,10 @@ export async function getWatermark(
       select count(*) as counted, count(*) filter (where recorded_at < s.seal_before) as sealable
       from order_facts where tenant_id = ${tenantId} and recorded_at >= s.counts_from
     ) as f
+    cross join lateral (
+      select count(*) as counted, count(*) filter (where recorded_at < s.seal_before) as sealable
+      from canonical_events where tenant_id = ${tenantId} and recorded_at >= s.counts_from
+    ) as c
     where n.tenant_id = ${tenantId}`.execute(tx)
   const [row] = rows
   if (row === undefined) throw new Error(`there is no tenant ${tenantId}`)
@@ -146,7 +151,8 @@ export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise
     select w.recorded, r.*
     from (
       select (select count(*) from ledger_entries where tenant_id = ${tenantId} and recorded_at >= ${since})
-           + (select count(*) from order_facts where tenant_id = ${tenantId} and recorded_at >= ${since}) as recorded
+           + (select count(*) from order_facts where tenant_id = ${tenantId} and recorded_at >= ${since})
+           + (select count(*) from canonical_events where tenant_id = ${tenantId} and recorded_at >= ${since}) as recorded
     ) as w
     left join (
       select m.currency,

@@ -246,6 +246,37 @@ test('304: no more, once there is a new entry, even one that arrives late', asyn
   expect(unmoved.status, "another tenant's entry").toBe(304)
 })
 
+/** A refund of 5.00 of the charge `id`, as the events `refund.*` tell of it. */
+function stripeRefund(id: string, { type, at, order }: { type: string; at: Date; order?: string }) {
+  const created = at.getTime() / 1_000
+  const metadata = order === undefined ? {} : { skeldir_order: order }
+  const ids = { id: `re_${id}`, object: 'refund', charge: `ch_${id}`, payment_intent: `pi_${id}` }
+  const object = { ...ids, amount: 500, currency: 'usd', created, status: 'succeeded', metadata }
+  return { id: `evt_${type.replace('.', '_')}_${id}`, object: 'event', type, created, livemode: true, data: { object } }
+}
+
+test.each([
+  ['tells of a known refund with an earlier time', { daysLater: -2, isLink: false }, { captured: 3_000, refunded: 0 }],
+  ['says that two keys are one order', { daysLater: 0, isLink: true }, { captured: 2_000, refunded: 500 }],
+])('304: no more, once a delivery %s, which makes no entry', async (_, { daysLater, isLink }, expected) => {
+  const account = await givenEndpoint(platform, 'stripe', { tenant: await platform.createTenant() })
+  const { tenant } = account
+  const shop = await givenEndpoint(platform, 'shopify', { tenant })
+  const [since, at, orderId, id] = [daysAgo(3), daysAgo(2), nextNumber(), String(nextNumber())]
+  await deliverStripe(platform, account, stripeCharge({ id, amount: 2_000, at }))
+  await givenOrders(shop, { id: orderId, total: '10.00', at })
+  await deliverStripe(platform, account, stripeRefund(id, { type: 'refund.created', at }))
+  await untilIdle(platform, ['webhook'])
+  const first = await ask(tenant, { since })
+  expect(first.body).toMatchObject({ captured: usd(3_000), refunded: usd(500) })
+  const later = { at: new Date(at.getTime() + daysLater * DAY), ...(isLink && { order: `shopify:${orderId}` }) }
+  await deliverStripe(platform, account, stripeRefund(id, { type: 'refund.updated', ...later }))
+  await untilIdle(platform, ['webhook'])
+  const second = await ask(tenant, { since, ifNoneMatch: first.headers.get('etag') ?? '' })
+  expect(second.status).toBe(200)
+  expect(second.body).toMatchObject({ captured: usd(expected.captured), refunded: usd(expected.refunded) })
+})
+
 /** Runs `work` while the API may not read a table that the figures need and the watermark does not. */
 async function withoutFigures<T>(work: () => Promise<T>): Promise<T> {
   await platform.query('revoke select on uncounted_entries from app_user')
