@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { startOfDay } from '../db/start-of-day.ts'
 import type { Tx } from '../db/tenant.ts'
 
 /** Of a span whose older part was counted before: what is recorded before that instant changes no more. */
@@ -50,7 +51,7 @@ export async function getWatermark(
     from tenants as n
     cross join lateral (
       select coalesce(${since ?? null}::timestamptz,
-                      date_trunc('day', ${now}::timestamptz at time zone n.time_zone) at time zone n.time_zone) as since
+                      ${startOfDay(sql`(${now}::timestamptz at time zone n.time_zone)::date`, sql`n.time_zone`)}) as since
     ) as d
     cross join lateral (
       select d.since,

@@ -99,3 +99,55 @@ test('a model of whole windows that has not seen the newest touches is not compa
   await measure()
   expect(await isCompared()).toBe(true)
 })
+
+test.each([
+  [
+    'Atlantic/Azores',
+    '2025-10-25',
+    '2025-10-26',
+    '2025-10-26T00:30:00Z',
+    'clocks go back over midnight: the first of two hours',
+  ],
+  ['Atlantic/Azores', '2025-10-25', '2025-10-26', '2025-10-26T01:30:00Z', 'the second of them'],
+  ['America/Havana', '2025-11-01', '2025-11-02', '2025-11-02T04:15:00Z', 'the same in the west'],
+  ['Africa/Cairo', '2025-04-24', '2025-04-25', '2025-04-24T22:00:00Z', 'clocks go forward at midnight'],
+  ['Asia/Beirut', '2025-10-25', '2025-10-26', '2025-10-25T22:00:00Z', 'clocks go back at midnight'],
+  ['Asia/Kathmandu', '2025-10-25', '2025-10-26', '2025-10-25T18:15:00Z', 'no whole hour'],
+])(
+  'an order counts on one day, which is in the window of that day alone: %s %s %s %s, %s',
+  async (timeZone, before, day, ordered) => {
+    const { tenantId, books, ask, ctx } = await givenShop({ timeZone })
+    await books.addOrders([{ key: 'one', at: new Date(ordered), amount: 10_000, visitor: null }])
+    await bringUp(ctx)
+    const ofDay = (date: string) => ({ start_date: date, end_date: date })
+    const usd = (amount_minor: number) => ({ amount_minor, currency: 'USD' })
+    for (const [date, amount] of [
+      [before, 0],
+      [day, 10_000],
+    ] as const) {
+      const days = await ask('getDailyRevenue', ofDay(date))
+      expect(days).toMatchObject({ net_revenue: usd(amount), days: [{ date, net_revenue: usd(amount) }] })
+      const channels = await ask('getChannelAttribution', { ...ofDay(date), group_by: 'day' })
+      expect(channels.net_revenue, date).toEqual(usd(amount))
+      expect(channels.groups.map((one: { date: string }) => one.date)).toEqual(amount === 0 ? [] : [date])
+      const window = { from: date, to: date, timeZone, currency: 'USD', isConverted: false }
+      await measureWindow(ctx, window, { signal: new AbortController().signal })
+      const measured = await platform.query<{ orders: number }>(
+        `select r.orders from published_windows join attribution_window_runs as r using (tenant_id, window_run_id)
+       where tenant_id = $1 and r.first_day = $2`,
+        [tenantId, date],
+      )
+      expect(measured).toEqual([{ orders: amount === 0 ? 0 : 1 }])
+    }
+  },
+)
+
+test('a day that a zone left out has nothing, and nothing to be measured', async () => {
+  const { ask, books, ctx } = await givenShop()
+  await books.addOrders([{ key: 'one', at: new Date('2011-12-30T10:00:00Z'), amount: 10_000, visitor: null }])
+  await bringUp(ctx)
+  const query = { start_date: '2011-12-30', end_date: '2011-12-30', time_zone: 'Pacific/Apia' }
+  expect(await ask('getChannelAttribution', query)).toMatchObject({ conversions: 0, channels: [] })
+  const window = { from: '2011-12-30', to: '2011-12-30', timeZone: 'Pacific/Apia', currency: 'USD', isConverted: false }
+  await measureWindow(ctx, window, { signal: new AbortController().signal })
+})

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { startOfDay } from '../../db/start-of-day.ts'
 import type { Tx } from '../../db/tenant.ts'
 import type { Diagnostics } from './measure.ts'
 import type { ChannelRow, LedgerChannel, WindowTotals } from './rows.ts'
@@ -13,8 +14,8 @@ export interface WindowSpan {
 /** The instants of the window's days in its time zone. */
 export async function readSpan(tx: Tx, { from, to, timeZone }: ReportWindow): Promise<WindowSpan> {
   const { rows } = await sql<WindowSpan>`
-    select ${from}::date::timestamp at time zone ${timeZone} as "startsAt",
-           (${to}::date + 1)::timestamp at time zone ${timeZone} as "endsAt"`.execute(tx)
+    select ${startOfDay(sql`${from}::date`, sql`${timeZone}::text`)} as "startsAt",
+           ${startOfDay(sql`(${to}::date + 1)`, sql`${timeZone}::text`)} as "endsAt"`.execute(tx)
   return rows[0] as WindowSpan
 }
 

@@ -211,6 +211,8 @@ async function readInputs(
   if (edition === undefined) return undefined
   const { editionId, config } = edition
   const span = await readSpan(tx, window)
+  // A day that a zone left out, when the date line moved, has no moment.
+  if (span.startsAt >= span.endsAt) return undefined
   const { lookbackDays, models } = config
   if (await hasMoreTouches(tx, tenantId, { ...span, lookbackDays }, maxTouches)) {
     log.warn({ window: describeWindow(window), maxTouches }, 'a window has too many touches to be measured')

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { startOfDay } from '../../db/start-of-day.ts'
 import type { Tx } from '../../db/tenant.ts'
 
 export interface WindowRow {
@@ -32,8 +33,8 @@ export async function resolveWindow(
     select to_char(f.first_day, 'YYYY-MM-DD') as "from",
            to_char(l.last_day, 'YYYY-MM-DD')  as "to",
            to_char(t.today, 'YYYY-MM-DD')     as "today",
-           (f.first_day::timestamp at time zone z.time_zone)::text      as "startsAt",
-           ((l.last_day + 1)::timestamp at time zone z.time_zone)::text as "endsAt",
+           ${startOfDay(sql`f.first_day`, sql`z.time_zone`)}::text    as "startsAt",
+           ${startOfDay(sql`(l.last_day + 1)`, sql`z.time_zone`)}::text as "endsAt",
            z.time_zone                        as "timeZone",
            n.reporting_currency               as "reportingCurrency"
     from tenants as n
