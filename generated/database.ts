@@ -254,6 +254,13 @@ export interface AttributionRunTotals {
   tenant_id: string;
 }
 
+export interface AttributionSettingVersions {
+  effective_at: Generated<Timestamp>;
+  models: Generated<Json>;
+  tenant_id: string;
+  version: number;
+}
+
 export interface AttributionTouchCredits {
   campaign: string | null;
   channel: string;
@@ -1021,6 +1028,7 @@ export interface DB {
   attribution_recompute_jobs: AttributionRecomputeJobs;
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
+  attribution_setting_versions: AttributionSettingVersions;
   attribution_touch_credits: AttributionTouchCredits;
   attribution_window_channels: AttributionWindowChannels;
   attribution_window_runs: AttributionWindowRuns;

@@ -605,6 +605,31 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_runs F
 grant insert, select on public.attribution_runs to app_worker;
 grant select on public.attribution_runs to app_ro, app_user;
 
+create table public.attribution_setting_versions (
+  tenant_id uuid not null,
+  version integer not null,
+  effective_at timestamp with time zone not null default now(),
+  models jsonb not null default '{}'::jsonb,
+  constraint attribution_setting_versions_pkey PRIMARY KEY (tenant_id, version),
+  constraint attribution_setting_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
+  constraint attribution_setting_versions_models_check CHECK (((jsonb_typeof(models) = 'object'::text) AND (pg_column_size(models) <= 8192))),
+  constraint attribution_setting_versions_version_check CHECK ((version >= 1))
+);
+alter table public.attribution_setting_versions owner to skeldir_owner;
+alter table public.attribution_setting_versions enable row level security;
+alter table public.attribution_setting_versions force row level security;
+create policy open_to_runtime on public.attribution_setting_versions as permissive for all to app_ro, app_rw, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_setting_versions as restrictive for all to app_ro, app_rw, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_setting_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_setting_versions FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER no_personal_data BEFORE INSERT ON public.attribution_setting_versions FOR EACH ROW EXECUTE FUNCTION internal.refuse_personal_data();
+grant insert, select on public.attribution_setting_versions to app_rw, app_user;
+grant select on public.attribution_setting_versions to app_ro, app_worker;
+
 create table public.attribution_touch_credits (
   tenant_id uuid not null,
   edition_id uuid not null,
@@ -3643,6 +3668,7 @@ AS $function$
 begin
   insert into public.revenue_definitions (tenant_id, version) values (new.tenant_id, 1);
   insert into public.channel_rule_versions (tenant_id, version) values (new.tenant_id, 1);
+  insert into public.attribution_setting_versions (tenant_id, version) values (new.tenant_id, 1);
   return null;
 end
 $function$;

@@ -1281,7 +1281,7 @@ export interface paths {
         head?: never;
         /**
          * Change settings of the tenant
-         * @description Replaces each setting that the body names, as a whole; the others stay, and what equals the stored value changes nothing. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue definition or other channel rules get the next version, which holds for what is calculated from then on; each figure names the versions that it was calculated with. Another reporting currency converts nothing: amounts keep the currency in which they were taken, and reports that name no other show those in the new one, the rest apart. For admins.
+         * @description Replaces each setting that the body names, as a whole; the others stay, and what equals the stored value changes nothing. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue definition, other channel rules and other settings of attribution get the next version, which holds for what is calculated from then on; each figure names the versions that it was calculated with. Another reporting currency converts nothing: amounts keep the currency in which they were taken, and reports that name no other show those in the new one, the rest apart. For admins.
          */
         patch: operations["updateTenantSettings"];
         trace?: never;
@@ -2112,6 +2112,7 @@ export interface components {
              * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
              */
             as_of: string | null;
+            attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];
             baseline: components["schemas"]["AttributionModel"];
             basis: components["schemas"]["RevenueBasis"];
             bridge: components["schemas"]["BasisBridge"];
@@ -2168,6 +2169,8 @@ export interface components {
              * @description The data cutoff behind the figures.
              */
             as_of: string;
+            /** @description Version of how the tenant sets the models. */
+            attribution_settings_version?: components["schemas"]["AttributionSettingsVersion"];
             basis: components["schemas"]["RevenueBasis"];
             /** @description Version of the tenant's channel rules. */
             channel_rules_version?: components["schemas"]["AttributionSettingsVersion"];
@@ -2189,10 +2192,12 @@ export interface components {
             explanation: string;
             /** @description The model's look-back. */
             lookback_days?: components["schemas"]["AttributionLookbackDays"];
-            /** @description The model. Absent for a discrepancy, as are the three other settings of the model. */
+            /** @description The model. Absent for a discrepancy, as are the other settings of the model. */
             model?: components["schemas"]["AttributionModel"];
             /** @description Its version. */
             model_version?: components["schemas"]["ModelVersion"];
+            /** @description How it is set. */
+            parameters?: components["schemas"]["AttributionModelParameters"];
             /** @description What the total consists of, the largest first. */
             parts: components["schemas"]["AttributionExplanationPart"][];
             rest: components["schemas"]["AttributionExplanationRest"];
@@ -2263,6 +2268,7 @@ export interface components {
          */
         AttributionModel: "first_touch" | "last_touch" | "last_non_direct" | "linear" | "position" | "time_decay" | "time_decay_bucketed" | "decay_step" | "shapley" | "shapley_ordered" | "custom" | "markov";
         AttributionModelInfo: {
+            attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];
             /** @description How the model divides. */
             description: string;
             model: components["schemas"]["AttributionModel"];
@@ -2283,6 +2289,8 @@ export interface components {
             between_weight?: components["schemas"]["CustomWeight"];
             /** @description Hours of one span (`time_decay_bucketed`). */
             bucket_hours?: number;
+            /** @description The channel that is passed over (`last_non_direct`). */
+            direct_channel?: components["schemas"]["Channel"];
             /** @description Part of the first touchpoint (`position`). */
             first_weight?: number;
             /** @description Hours in which a weight halves (`time_decay`). */
@@ -2368,6 +2376,20 @@ export interface components {
             conversions: number;
             /** @description Revenue by this run less that by the run before. */
             revenue: components["schemas"]["Money"];
+        };
+        /** @description How the attribution models divide, with the version that figures name. */
+        AttributionSettings: {
+            /**
+             * Format: date-time
+             * @description When this version was made.
+             */
+            effective_at: string;
+            models: components["schemas"]["ModelSettings"];
+            version: components["schemas"]["SettingVersion"];
+        };
+        /** @description How the attribution models divide. */
+        AttributionSettingsChange: {
+            models: components["schemas"]["ModelSettings"];
         };
         /** @description Version of a setting of the tenant; it grows with each change. */
         AttributionSettingsVersion: number;
@@ -2664,6 +2686,7 @@ export interface components {
              * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
              */
             as_of: string | null;
+            attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];
             basis: components["schemas"]["RevenueBasis"];
             /** @description How the two bases hang together; absent for channel-level models, which answer by order date alone. */
             bridge?: components["schemas"]["BasisBridge"];
@@ -4006,6 +4029,56 @@ export interface components {
             /** Format: uuid */
             user_id: string;
         };
+        /** @description Those that are set otherwise than at first; `listAttributionModels` shows what holds for each. Weights are relative to each other. */
+        ModelSettings: {
+            /** @description The oldest or the newest touchpoint has a weight above 0. */
+            custom?: {
+                /** @description Weight of each touchpoint that is in neither list; at first 1. */
+                between: number;
+                /** @description Weights of the last touchpoints, from the newest back; one in both lists has the sum. At first one of 3. */
+                newest: number[];
+                /** @description Weights of the first touchpoints, from the oldest on; at first one of 3. */
+                oldest: number[];
+            };
+            decay_step?: {
+                /** @description Touchpoints after which a weight halves; at first 1. */
+                half_life_touches: number;
+            };
+            last_non_direct?: {
+                /** @description The channel that is passed over; at first `direct`. */
+                direct_channel: components["schemas"]["Channel"];
+            };
+            markov?: {
+                /** @description How many touchpoints a state of the chain holds; at first 1. */
+                order: number;
+                /** @description Whether journeys without an order are in the chain; at first true. */
+                uses_nulls: boolean;
+                /**
+                 * @description Whether revenue follows what removal costs in revenue, or in conversions; at first `reward`.
+                 * @enum {string}
+                 */
+                value_rule: "reward" | "share";
+            };
+            /** @description At least one of the weights is above 0. */
+            position?: {
+                /** @description Weight of the first touchpoint; at first 40. */
+                first: number;
+                /** @description Weight of the last touchpoint; at first 40. */
+                last: number;
+                /** @description Weight of all between the first and the last together; at first 20. */
+                middle: number;
+            };
+            time_decay?: {
+                /** @description Hours in which a weight halves; at first 168. */
+                half_life_hours: number;
+            };
+            time_decay_bucketed?: {
+                /** @description Hours of one span; at first 168. */
+                bucket_hours: number;
+                /** @description What is left of a weight after each span; at first 50. */
+                rate_percent: number;
+            };
+        };
         /** @description Version of the model's algorithm. */
         ModelVersion: string;
         /** @description An exact amount. `amount_minor` counts the currency's minor unit (cents for USD, whole yen for JPY) and lies within ±(2^53 − 1), so that every JSON parser reads it without loss. */
@@ -4178,6 +4251,7 @@ export interface components {
             weight: number;
         };
         OrderCredits: {
+            attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];
             captured: components["schemas"]["Money"];
             channel_rules_version: components["schemas"]["AttributionSettingsVersion"];
             currency: components["schemas"]["Currency"];
@@ -4203,6 +4277,7 @@ export interface components {
             credits: components["schemas"]["OrderCredit"][];
             model: components["schemas"]["AttributionModel"];
             model_version: components["schemas"]["ModelVersion"];
+            parameters: components["schemas"]["AttributionModelParameters"];
             /** Format: uuid */
             run_id: string;
         };
@@ -6305,6 +6380,7 @@ export interface components {
         TenantSettings: {
             alert_targets: components["schemas"]["AlertTargets"];
             allowed_origins: components["schemas"]["AllowedOrigins"];
+            attribution: components["schemas"]["AttributionSettings"];
             channel_rules: components["schemas"]["ChannelRules"];
             lookback_days: components["schemas"]["LookbackDays"];
             reconciliation_thresholds: components["schemas"]["ReconciliationThresholds"];
@@ -6318,6 +6394,7 @@ export interface components {
         TenantSettingsChange: {
             alert_targets?: components["schemas"]["AlertTargets"];
             allowed_origins?: components["schemas"]["AllowedOrigins"];
+            attribution?: components["schemas"]["AttributionSettingsChange"];
             channel_rules?: components["schemas"]["ChannelRuleSequence"];
             lookback_days?: components["schemas"]["LookbackDays"];
             reconciliation_thresholds?: components["schemas"]["ReconciliationThresholds"];

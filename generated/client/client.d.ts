@@ -1247,10 +1247,10 @@ export interface Client {
    *
    * Replaces each setting that the body names, as a whole; the others stay, and what equals the stored value changes
    * nothing. `If-Match` must carry the tag that `getTenant` gave, so that nobody's change is lost. Another revenue
-   * definition or other channel rules get the next version, which holds for what is calculated from then on; each figure
-   * names the versions that it was calculated with. Another reporting currency converts nothing: amounts keep the
-   * currency in which they were taken, and reports that name no other show those in the new one, the rest apart. For
-   * admins.
+   * definition, other channel rules and other settings of attribution get the next version, which holds for what is
+   * calculated from then on; each figure names the versions that it was calculated with. Another reporting currency
+   * converts nothing: amounts keep the currency in which they were taken, and reports that name no other show those in
+   * the new one, the rest apart. For admins.
    *
    * `PATCH /api/tenant` answers 200, 400, 401, 403, 406, 412, 413, 415, 422, 429, 503. Needs `bearerAuth` with the role
    * admin. Not repeated after a failure: it takes no `Idempotency-Key`.

@@ -1111,7 +1111,7 @@ export interface Requests {
   stripePaymentIntentSucceededLegacy: { payment_intent_succeeded: Arguments<'stripePaymentIntentSucceededLegacy'> }
   triggerSync: { all: Arguments<'triggerSync'>; one_platform: Arguments<'triggerSync'> }
   updateLlmPolicy: { switch_off: Arguments<'updateLlmPolicy'>; lower: Arguments<'updateLlmPolicy'> }
-  updateTenantSettings: { origins: Arguments<'updateTenantSettings'>; reports: Arguments<'updateTenantSettings'> }
+  updateTenantSettings: { origins: Arguments<'updateTenantSettings'>; reports: Arguments<'updateTenantSettings'>; models: Arguments<'updateTenantSettings'> }
   upsertPlatformConnection: { google_ads: Arguments<'upsertPlatformConnection'>; switch_off: Arguments<'upsertPlatformConnection'> }
   upsertPlatformCredentials: { token: Arguments<'upsertPlatformCredentials'>; key_pair: Arguments<'upsertPlatformCredentials'> }
   verifyToken: { default: Arguments<'verifyToken'> }

@@ -678,6 +678,7 @@ export const fixtures = {
           coverage: 0.9,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           conversions: 100,
           net_revenue: { amount_minor: 1000000, currency: 'USD' },
           over_refunded: { amount_minor: 0, currency: 'USD' },
@@ -1208,6 +1209,7 @@ export const fixtures = {
           explanation: 'Net revenue of 100.00 USD (132.00 captured, 32.00 refunded) is divided in equal parts over 4 eligible touchpoints. 1 touchpoint lies before the 30 days of look-back and counts for nothing.',
           model: 'linear',
           model_version: '1.0.0',
+          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
           start_date: '2026-11-19',
           end_date: '2026-11-19',
           time_zone: 'America/New_York',
@@ -1217,6 +1219,7 @@ export const fixtures = {
           coverage: 1,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           lookback_days: 30,
           total: { amount_minor: 10000, currency: 'USD' },
           parts: [
@@ -1335,6 +1338,7 @@ export const fixtures = {
           explanation: 'Last touch credits paid_search with 4,000.00 USD of 10,000.00 USD, from 40 orders of 100.',
           model: 'last_touch',
           model_version: '1.0.0',
+          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
           start_date: '2026-11-19',
           end_date: '2026-11-20',
           time_zone: 'America/New_York',
@@ -1344,6 +1348,7 @@ export const fixtures = {
           coverage: 0.9,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           lookback_days: 30,
           total: { amount_minor: 400000, currency: 'USD' },
           parts: [
@@ -1740,6 +1745,7 @@ export const fixtures = {
           coverage: 0.9,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           conversions: 412,
           net_revenue: { amount_minor: 4815320, currency: 'USD' },
           credited_revenue: { amount_minor: 4815320, currency: 'USD' },
@@ -1876,6 +1882,7 @@ export const fixtures = {
           coverage: 1,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           conversions: 3,
           net_revenue: { amount_minor: 30000, currency: 'USD' },
           credited_revenue: { amount_minor: 30000, currency: 'USD' },
@@ -1962,6 +1969,7 @@ export const fixtures = {
           coverage: null,
           channel_rules_version: 1,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           conversions: 0,
           net_revenue: { amount_minor: 0, currency: 'USD' },
           credited_revenue: { amount_minor: 0, currency: 'USD' },
@@ -2795,6 +2803,7 @@ export const fixtures = {
           lookback_days: 30,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           touchpoints: [
             {
               touchpoint_event_id: 'web-20261001-000377',
@@ -2836,6 +2845,7 @@ export const fixtures = {
             {
               model: 'first_touch',
               model_version: '1.0.0',
+              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
               run_id: '01a1f866-1258-76cc-bc92-197bb15d27c1',
               credits: [
                 {
@@ -2852,6 +2862,7 @@ export const fixtures = {
             {
               model: 'last_touch',
               model_version: '1.0.0',
+              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
               run_id: '01a1f866-1259-77be-87ed-fb5ccfb5464e',
               credits: [
                 {
@@ -2868,6 +2879,7 @@ export const fixtures = {
             {
               model: 'linear',
               model_version: '1.0.0',
+              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
               run_id: '01a1f866-125a-72f9-b4cd-a13ffa021178',
               credits: [
                 {
@@ -2921,11 +2933,13 @@ export const fixtures = {
           lookback_days: 30,
           channel_rules_version: 3,
           revenue_definition_version: 1,
+          attribution_settings_version: 2,
           touchpoints: [],
           models: [
             {
               model: 'last_touch',
               model_version: '1.0.0',
+              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
               run_id: '01a1f866-1259-77be-87ed-fb5ccfb5464e',
               credits: [
                 {
@@ -3548,6 +3562,14 @@ export const fixtures = {
                 },
               ],
             },
+            attribution: {
+              version: 2,
+              effective_at: '2026-05-06T09:30:00Z',
+              models: {
+                position: { first: 30, middle: 30, last: 40 },
+                markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
+              },
+            },
             reconciliation_thresholds: {
               matched_from: 0.9,
               minor_from: 0.75,
@@ -3592,6 +3614,7 @@ export const fixtures = {
             },
             allowed_origins: [],
             channel_rules: { version: 1, effective_at: '2026-11-20T07:00:00Z', rules: [] },
+            attribution: { version: 1, effective_at: '2026-11-20T07:00:00Z', models: {} },
             reconciliation_thresholds: {
               matched_from: 0.9,
               minor_from: 0.75,
@@ -3822,6 +3845,7 @@ export const fixtures = {
               title: 'First touch',
               description: 'The first touch earns everything.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
@@ -3831,6 +3855,7 @@ export const fixtures = {
               title: 'Last touch',
               description: 'The last touch earns everything.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
@@ -3840,15 +3865,22 @@ export const fixtures = {
               title: 'Last non direct',
               description: 'The last touch that is not direct earns everything.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                reset_on_conversion: true,
+                direct_channel: 'direct',
+              },
             },
             {
               model: 'linear',
               title: 'Linear',
               description: 'All touches earn the same.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
@@ -3858,6 +3890,7 @@ export const fixtures = {
               title: 'Position',
               description: 'The first and the last touch earn fixed shares, and those between them divide the rest evenly.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: {
@@ -3874,6 +3907,7 @@ export const fixtures = {
               title: 'Time decay',
               description: 'A touch earns half as much for each half-life that lies between it and the conversion.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: {
@@ -3888,6 +3922,7 @@ export const fixtures = {
               title: 'Time decay bucketed',
               description: 'A touch earns a fixed fraction of the one before for each full span of hours before the conversion.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: {
@@ -3903,6 +3938,7 @@ export const fixtures = {
               title: 'Decay step',
               description: 'A touch earns half as much for each so many touches after it, whatever the time between them.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: {
@@ -3917,6 +3953,7 @@ export const fixtures = {
               title: 'Shapley',
               description: 'The distinct channels of a journey earn the same.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
@@ -3926,6 +3963,7 @@ export const fixtures = {
               title: 'Shapley ordered',
               description: 'As shapley, told apart by the position of the touch in its journey.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
@@ -3935,6 +3973,7 @@ export const fixtures = {
               title: 'Custom',
               description: 'Weights of your own for the oldest touches, the newest touches and all those between them.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: true,
               refusal: null,
               parameters: {
@@ -3951,6 +3990,7 @@ export const fixtures = {
               title: 'Markov',
               description: 'A channel earns by the part of all conversions that the chain of all journeys would lose without it.',
               model_version: '1.0.0',
+              attribution_settings_version: 2,
               order_level: false,
               refusal: 'A Markov model credits channels, not orders: a channel can earn less than the orders that it closed alone, so no division of single orders adds up to it.',
               parameters: {
@@ -4753,6 +4793,14 @@ export const fixtures = {
                   ],
                 },
               ],
+            },
+            attribution: {
+              version: 2,
+              effective_at: '2026-05-06T09:30:00Z',
+              models: {
+                position: { first: 30, middle: 30, last: 40 },
+                markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
+              },
             },
             reconciliation_thresholds: {
               matched_from: 0.9,
@@ -6074,6 +6122,18 @@ export const requests = {
           includes_shipping: false,
           includes_tips: false,
           subtracts_discounts: true,
+        },
+      },
+    },
+    models: {
+      headers: { 'if-match': '"b736acae4fe7bf9942b4cc2af8f53057"' },
+      body: {
+        attribution: {
+          models: {
+            position: { first: 30, middle: 30, last: 40 },
+            time_decay: { half_life_hours: 72 },
+            markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
+          },
         },
       },
     },

@@ -31,6 +31,7 @@ const STATEMENTS = [
    select a.tenant_id, 'bench-' || right(a.tenant_id::text, 12), 'Benchmark', 'USD', 'UTC' from ${ARGUMENTS} where a.orders > 0`,
   `insert into revenue_definitions (tenant_id, version) select a.tenant_id, 1 from ${ARGUMENTS} on conflict do nothing`,
   `insert into channel_rule_versions (tenant_id, version) select a.tenant_id, 1 from ${ARGUMENTS} on conflict do nothing`,
+  `insert into attribution_setting_versions (tenant_id, version) select a.tenant_id, 1 from ${ARGUMENTS} on conflict do nothing`,
   `insert into order_facts (tenant_id, order_key, conversion_id, currency, ordered_at, identity)
    select a.tenant_id, 'own:' || n, md5(a.tenant_id || n::text)::uuid, 'USD', o.at, o.identity from ${ORDERS}`,
   `insert into ledger_entries (tenant_id, entry_key, order_key, kind, amount_minor, currency, vendor, source, occurred_at)

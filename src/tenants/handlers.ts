@@ -186,6 +186,11 @@ function toTenant(ctx: TenantContext, { settings, ...tenant }: TenantDetails): T
         effective_at: settings.channelRules.effectiveAt.toISOString(),
         rules: settings.channelRules.rules as TenantBody['settings']['channel_rules']['rules'],
       },
+      attribution: {
+        version: settings.attribution.version,
+        effective_at: settings.attribution.effectiveAt.toISOString(),
+        models: settings.attribution.models as TenantBody['settings']['attribution']['models'],
+      },
       reconciliation_thresholds: toWireThresholds(settings.reconciliationThresholds),
       alert_targets: settings.alertTargets as TenantBody['settings']['alert_targets'],
     },
@@ -202,6 +207,7 @@ function toChange(body: Request<'updateTenantSettings'>['body']): SettingsChange
     revenueDefinition: parts && toParts(parts),
     allowedOrigins: body.allowed_origins,
     channelRules: body.channel_rules,
+    attribution: body.attribution && { models: body.attribution.models },
     reconciliationThresholds: thresholds && {
       matchedFrom: thresholds.matched_from,
       minorFrom: thresholds.minor_from,

@@ -170,6 +170,7 @@ test('200: a tenant without data has zeros', async () => {
     coverage: null,
     channel_rules_version: 1,
     revenue_definition_version: 1,
+    attribution_settings_version: 1,
     conversions: 0,
     net_revenue: nothing,
     credited_revenue: nothing,

@@ -35,6 +35,7 @@ test('200: a new tenant, with the settings that hold without a choice', async ()
       },
       allowed_origins: [],
       channel_rules: { version: 1, effective_at: body.created_at, rules: [] },
+      attribution: { version: 1, effective_at: body.created_at, models: {} },
       reconciliation_thresholds: {
         matched_from: 0.9,
         minor_from: 0.75,

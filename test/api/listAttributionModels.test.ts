@@ -3,6 +3,7 @@ import { ATTRIBUTION_MODELS } from '../../src/attribution/models/registry.ts'
 import { expectProblem } from '../support/answer.ts'
 import { expectRateLimited } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
+import { callAsAdmin } from '../support/tenants.ts'
 
 const platform = usePlatform()
 const list = (query: Record<string, string> = {}) =>
@@ -15,6 +16,7 @@ test('200: all models, each with its settings, in one order', async () => {
   const common = { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true }
   const parametersOf = (name: string) => body.items.find(({ model }: { model: string }) => model === name).parameters
   expect(parametersOf('linear')).toEqual(common)
+  expect(parametersOf('last_non_direct')).toEqual({ ...common, direct_channel: 'direct' })
   expect(parametersOf('position')).toEqual({ ...common, first_weight: 0.4, middle_weight: 0.2, last_weight: 0.4 })
   expect(parametersOf('time_decay')).toEqual({ ...common, half_life_hours: 168 })
   expect(parametersOf('time_decay_bucketed')).toEqual({ ...common, rate_percent: 50, bucket_hours: 168 })
@@ -43,6 +45,29 @@ test("200: the tenant's own look-back", async () => {
   expect(
     body.items.map(({ parameters }: { parameters: { lookback_days: number } }) => parameters.lookback_days),
   ).toEqual(ATTRIBUTION_MODELS.map(() => 90))
+})
+
+test("200: the tenant's own parameters, with the version of their setting", async () => {
+  const tenant = await platform.createTenant()
+  const { headers } = await callAsAdmin(platform, 'getTenant', { tenant })
+  const models = {
+    position: { first: 1, middle: 0, last: 3 },
+    markov: { order: 3, uses_nulls: false, value_rule: 'share' },
+  }
+  const changed = await callAsAdmin(platform, 'updateTenantSettings', {
+    tenant,
+    headers: { 'if-match': headers.get('etag') as string },
+    body: { attribution: { models } },
+  })
+  expect(changed.status, changed.text).toBe(200)
+  const { body } = await platform.call('listAttributionModels', { tenant })
+  const itemOf = (name: string) => body.items.find(({ model }: { model: string }) => model === name)
+  expect(itemOf('position')).toMatchObject({
+    attribution_settings_version: 2,
+    parameters: { first_weight: 0.25, middle_weight: 0, last_weight: 0.75 },
+  })
+  expect(itemOf('markov').parameters).toMatchObject({ markov_order: 3, with_nulls: false, value_rule: 'share' })
+  expect(itemOf('time_decay').parameters).toMatchObject({ half_life_hours: 168 })
 })
 
 test('200: page by page', async () => {

@@ -34,6 +34,14 @@ const ALL = {
     },
     { name: 'Mails', channel: 'email', conditions: [{ field: 'medium', operator: 'equals', value: 'mail' }] },
   ],
+  attribution: {
+    models: {
+      position: { first: 30, middle: 30, last: 40 },
+      custom: { oldest: [5, 2], between: 0, newest: [] },
+      last_non_direct: { direct_channel: 'email' },
+      markov: { order: 2, uses_nulls: false, value_rule: 'share' },
+    },
+  },
   reconciliation_thresholds: {
     matched_from: 0.95,
     minor_from: 0.1234567890123,
@@ -52,11 +60,12 @@ test('200: all settings at once, which getTenant then shows', async () => {
   const before = await getTag(tenant)
   const { status, body, headers } = await change(tenant, ALL)
   expect(status).toBe(200)
-  const { revenue_definition, channel_rules, ...rest } = body.settings
-  const { revenue_definition: parts, channel_rules: rules, ...others } = ALL
+  const { revenue_definition, channel_rules, attribution, ...rest } = body.settings
+  const { revenue_definition: parts, channel_rules: rules, attribution: set, ...others } = ALL
   expect(rest).toEqual(others)
   expect(revenue_definition).toEqual({ ...parts, version: 2, effective_at: body.updated_at })
   expect(channel_rules).toEqual({ rules, version: 2, effective_at: body.updated_at })
+  expect(attribution).toEqual({ ...set, version: 2, effective_at: body.updated_at })
   expect(body.version).toBe(2)
   expect(Date.parse(body.updated_at)).toBeGreaterThanOrEqual(Date.parse(body.created_at))
   expect(headers.get('etag')).not.toBe(before)
@@ -88,7 +97,7 @@ test('200: what is as it was changes nothing, not even the version', async () =>
   expect(await readAudit(platform, tenant)).toHaveLength(2)
 })
 
-test('200: every revenue definition and every rule list is kept, and none can be rewritten', async () => {
+test('200: every revenue definition, rule list and setting of models is kept, and none can be rewritten', async () => {
   const tenant = await platform.createTenant()
   await change(tenant, { revenue_definition: { ...ALL.revenue_definition, includes_tips: true } })
   await change(tenant, { revenue_definition: ALL.revenue_definition, channel_rules: ALL.channel_rules })
@@ -104,7 +113,7 @@ test('200: every revenue definition and every rule list is kept, and none can be
     { version: 2, includes_tax: false, includes_tips: true },
     { version: 3, includes_tax: false, includes_tips: false },
   ])
-  for (const table of ['revenue_definitions', 'channel_rule_versions']) {
+  for (const table of ['revenue_definitions', 'channel_rule_versions', 'attribution_setting_versions']) {
     await expect(platform.query(`update ${table} set version = 9`)).rejects.toThrow('never changed')
     await expect(platform.query(`delete from ${table}`)).rejects.toThrow('never changed')
   }
@@ -141,6 +150,8 @@ test('200: the audit log says who changed what, with the versions before and aft
     },
     '/settings/allowed_origins': { before: '[]', after: JSON.stringify(ALL.allowed_origins) },
     '/settings/channel_rules/version': { before: '1', after: '2' },
+    '/settings/attribution/version': { before: '1', after: '2' },
+    '/settings/attribution/models': { before: '{}', after: expect.stringContaining('"direct_channel":"email"') },
     '/settings/reconciliation_thresholds': {
       before: expect.any(String),
       after: JSON.stringify(ALL.reconciliation_thresholds),
@@ -315,6 +326,26 @@ test.each([
     'an address in a rule',
     { channel_rules: [rule('a'), rule('mira@shop.example')] },
     ['/body/channel_rules/1/conditions/0/value'],
+  ],
+  [
+    'weights that give nothing to anybody',
+    { attribution: { models: { position: { first: 0, middle: 0, last: 0 } } } },
+    ['/body/attribution/models/position'],
+  ],
+  [
+    'half of the weights',
+    { attribution: { models: { position: { first: 1 } } } },
+    ['/body/attribution/models/position/last', '/body/attribution/models/position/middle'],
+  ],
+  [
+    'a chain of order 4',
+    { attribution: { models: { markov: { order: 4, uses_nulls: true, value_rule: 'reward' } } } },
+    ['/body/attribution/models/markov/order'],
+  ],
+  [
+    'a model that there is not',
+    { attribution: { models: { magic: { first: 1 } } } },
+    ['/body/attribution/models/magic'],
   ],
   [
     'thresholds in disorder',

@@ -247,7 +247,7 @@ test('a tenant has its first versions whatever made it: a process of the release
   await maker.query('begin')
   await maker.query("select set_config('app.current_tenant_id', $1, true)", [tenantId])
   await maker.query(...toInsert('tenants', tenant))
-  for (const table of ['revenue_definitions', 'channel_rule_versions']) {
+  for (const table of ['revenue_definitions', 'channel_rule_versions', 'attribution_setting_versions']) {
     const { rows } = await maker.query(`select version from ${table} where tenant_id = $1`, [tenantId])
     expect(rows, table).toEqual([{ version: 1 }])
   }
@@ -279,6 +279,7 @@ test('tenants of an older schema get the settings that held for them, from their
   const first = { rows: [{ version: 1, effective_at: new Date('2026-01-02T03:04:05Z') }] }
   expect(await read('revenue_definitions')).toMatchObject(first)
   expect(await read('channel_rule_versions')).toMatchObject(first)
+  expect(await read('attribution_setting_versions')).toMatchObject(first)
   expect(
     await tryIn(reader, tenantId, 'select settings_version, lookback_days, updated_at from tenants'),
   ).toMatchObject({

@@ -111,6 +111,7 @@ export function rowsOf({
     ['api_keys', { ...tenant, name: 'test', prefix: 'skd_', secret_hash: bytes(), scopes: ['events:write'] }],
     ['revenue_definitions', { ...tenant, version: randomInt(1, 2 ** 31) }],
     ['channel_rule_versions', { ...tenant, version: randomInt(1, 2 ** 31) }],
+    ['attribution_setting_versions', { ...tenant, version: randomInt(1, 2 ** 31) }],
     ['tenant_alert_targets', { ...tenant, key_version: 1, sealed: bytes() }],
     [
       'member_invitations',

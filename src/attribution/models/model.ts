@@ -53,6 +53,9 @@ export interface ChannelModel<P extends ModelParameters = ModelParameters> exten
 
 export type AttributionModel = OrderModel | ChannelModel
 
+/** What parameters can be set of: a model, among others. */
+export type Adjustable = Pick<OrderModel, 'name' | 'parameters' | 'contradiction'>
+
 export type ModelFault =
   | 'unknown_model'
   | 'not_order_level'

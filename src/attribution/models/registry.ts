@@ -6,6 +6,7 @@ import { lastTouch } from './last-touch.ts'
 import { linear } from './linear.ts'
 import { markov } from './markov.ts'
 import {
+  type Adjustable,
   type AttributionModel,
   ModelError,
   type ModelParameters,
@@ -50,10 +51,10 @@ export function getOrderModel(name: string): OrderModel {
 }
 
 /**
- * All parameters of the model: those that are given, and the initial values of the others. Throws ModelError
+ * All parameters of a model: those that are given, and the initial values of the others. Throws ModelError
  * `unknown_parameter`, `wrong_type`, `out_of_bounds` or `contradiction`.
  */
-export function resolveParameters(model: AttributionModel, given: Readonly<Record<string, unknown>>): ModelParameters {
+export function resolveParameters(model: Adjustable, given: Readonly<Record<string, unknown>>): ModelParameters {
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(model.parameters, name)) {
       throw new ModelError('unknown_parameter', name, `${model.name} has no parameter of this name.`)

@@ -51,6 +51,7 @@ async function getChannelAttribution(
       coverage: report.coverage,
       channel_rules_version: config.channelRulesVersion,
       revenue_definition_version: config.revenueDefinition.version,
+      attribution_settings_version: config.attributionSettingsVersion,
       conversions: report.orders,
       net_revenue: toWireMoney(report.netMinor, currency),
       credited_revenue: toWireMoney(report.creditedMinor, currency),
@@ -105,6 +106,7 @@ async function compareAttributionModels(
       coverage: report.coverage,
       channel_rules_version: config.channelRulesVersion,
       revenue_definition_version: config.revenueDefinition.version,
+      attribution_settings_version: config.attributionSettingsVersion,
       conversions: report.orders,
       net_revenue: money(report.netMinor),
       over_refunded: money(report.overRefundedMinor),
@@ -145,6 +147,7 @@ async function listAttributionModels(
     body: {
       items: items.map((setting) => ({
         ...toWireModel(setting),
+        attribution_settings_version: setting.config.attributionSettingsVersion,
         title: toTitle(setting.model.name),
         description: setting.model.about,
         refusal: setting.model.level === 'channel' ? setting.model.refusal : null,

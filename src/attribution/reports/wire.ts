@@ -93,6 +93,9 @@ export function toWireParameters({ model, parameters, config }: ModelSetting): P
 
 /** Of the models that have parameters of their own; one that is added here is added to the contract too. */
 const PARAMETERS: Readonly<Record<string, (parameters: ModelParameters) => Partial<Parameters>>> = {
+  last_non_direct: ({ direct_channel: channel }) => ({
+    direct_channel: channel as Parameters['direct_channel'] & string,
+  }),
   position: ({ first, middle, last }) => {
     const sum = Number(first) + Number(middle) + Number(last)
     return {

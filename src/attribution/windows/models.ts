@@ -1,24 +1,14 @@
+import type { EditionConfig, NamedModel } from '../engine/editions/config.ts'
 import type { MarkovOptions } from '../markov/attribute.ts'
-import type { ModelParameters } from '../models/model.ts'
 import { getModel, resolveParameters, toCanonicalText } from '../models/registry.ts'
 import { toMarkovOptions } from './measure.ts'
 
 /** Of an edition: what its figures are computed by. */
-export interface EditionModels {
-  models: readonly SetModel[]
-  /** Absent in an edition that was made before it said how: their initial parameters. */
-  channelModels?: readonly SetModel[]
-}
+export type EditionModels = Pick<EditionConfig, 'models' | 'channelModels'>
 
-export interface SetModel {
-  name: string
-  version: string
-  parameters: ModelParameters
-}
-
-export function markovOf({ channelModels }: EditionModels): SetModel {
+export function markovOf({ channelModels }: EditionModels): NamedModel {
   const model = getModel('markov')
-  const set = channelModels?.find(({ name }) => name === model.name)
+  const set = channelModels.find(({ name }) => name === model.name)
   return set ?? { name: model.name, version: model.version, parameters: resolveParameters(model, {}) }
 }
 

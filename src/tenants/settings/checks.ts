@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { findModelFaults } from '../../attribution/models/settings.ts'
 import { isCurrency } from '../../money.ts'
 import type { ProblemItem } from '../../problem/problem.ts'
 import type { JsonValue } from '../../webhooks/lossless-json.ts'
@@ -9,7 +10,15 @@ import type { ReconciliationThresholds, SettingsChange } from './settings.ts'
 
 /** What a schema cannot say about settings. Empty when there is no fault. */
 export function findSettingsFaults(change: SettingsChange): ProblemItem[] {
-  const { timeZone, reportingCurrency, allowedOrigins, channelRules, reconciliationThresholds, alertTargets } = change
+  const {
+    timeZone,
+    reportingCurrency,
+    allowedOrigins,
+    channelRules,
+    attribution,
+    reconciliationThresholds,
+    alertTargets,
+  } = change
   const faults: ProblemItem[] = []
   const add = (pointer: string, code: string, detail: string) =>
     faults.push({ pointer: `/body${pointer}`, code, detail })
@@ -23,6 +32,8 @@ export function findSettingsFaults(change: SettingsChange): ProblemItem[] {
   const personal = channelRules === undefined ? null : findPersonalData(channelRules as unknown as JsonValue)
   if (personal !== null)
     add(`/channel_rules${personal}`, 'personal_data', 'Rules must not hold what looks like personal data.')
+  for (const { pointer, code, detail } of attribution === undefined ? [] : findModelFaults(attribution))
+    add(`/attribution${pointer}`, code, detail)
   if (reconciliationThresholds !== undefined) addThresholdFaults(reconciliationThresholds, add)
   for (const [index, { url }] of (alertTargets?.webhooks ?? []).entries()) {
     if (!isPublicHttps(url))

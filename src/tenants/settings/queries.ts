@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { AttributionSettings } from '../../attribution/models/settings.ts'
 import type { Tx } from '../../db/tenant.ts'
 import type { ChannelRule, RevenueParts, Settings, Version } from './settings.ts'
 
@@ -25,6 +26,7 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
     updatedAt: Date
     definedAt: Date
     ruledAt: Date
+    attributedAt: Date
   }>`
     select json_build_object(
              'slug', t.slug,
@@ -41,6 +43,7 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
                'includesTips', d.includes_tips,
                'subtractsDiscounts', d.subtracts_discounts),
              'channelRules', json_build_object('version', r.version, 'rules', r.rules),
+             'attribution', json_build_object('version', m.version, 'models', m.models),
              'reconciliationThresholds', json_build_object(
                'matchedFrom', t.matched_from,
                'minorFrom', t.minor_from,
@@ -55,7 +58,8 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
            t.created_at                       as "createdAt",
            coalesce(t.updated_at, t.created_at) as "updatedAt",
            d.effective_at                     as "definedAt",
-           r.effective_at                     as "ruledAt"
+           r.effective_at                     as "ruledAt",
+           m.effective_at                     as "attributedAt"
     from tenants as t
     join lateral (
       select v.version, v.effective_at, v.includes_tax, v.includes_shipping, v.includes_tips, v.subtracts_discounts
@@ -65,17 +69,22 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
       select v.version, v.effective_at, v.rules
       from channel_rule_versions as v where v.tenant_id = t.tenant_id order by v.version desc limit 1
     ) as r on true
+    join lateral (
+      select v.version, v.effective_at, v.models
+      from attribution_setting_versions as v where v.tenant_id = t.tenant_id order by v.version desc limit 1
+    ) as m on true
     left join tenant_alert_targets as a on a.tenant_id = t.tenant_id
     where t.tenant_id = ${tenantId}`.execute(tx)
   const [found] = rows
   if (found === undefined) throw new Error(`tenant ${tenantId} has no settings`)
-  const { row, keyVersion, sealed, createdAt, updatedAt, definedAt, ruledAt } = found
+  const { row, keyVersion, sealed, createdAt, updatedAt, definedAt, ruledAt, attributedAt } = found
   return {
     ...row,
     createdAt,
     updatedAt,
     revenueDefinition: { ...row.revenueDefinition, effectiveAt: definedAt },
     channelRules: { ...row.channelRules, effectiveAt: ruledAt },
+    attribution: { ...row.attribution, effectiveAt: attributedAt },
     alertTargets: keyVersion === null || sealed === null ? null : { keyVersion, sealed },
   }
 }
@@ -134,6 +143,17 @@ export async function insertChannelRules(
   await tx
     .insertInto('channel_rule_versions')
     .values({ tenant_id: tenantId, version, effective_at: effectiveAt, rules: JSON.stringify(rules) })
+    .execute()
+}
+
+export async function insertAttributionSettings(
+  tx: Tx,
+  tenantId: string,
+  { version, effectiveAt, models }: AttributionSettings & Version,
+): Promise<void> {
+  await tx
+    .insertInto('attribution_setting_versions')
+    .values({ tenant_id: tenantId, version, effective_at: effectiveAt, models: JSON.stringify(models) })
     .execute()
 }
 

@@ -13,6 +13,7 @@ import { getTenantKey, listTenantKeys } from '../queries.ts'
 import { findSettingsFaults } from './checks.ts'
 import {
   getSettings,
+  insertAttributionSettings,
   insertChannelRules,
   insertRevenueDefinition,
   lockSettings,
@@ -21,7 +22,7 @@ import {
   type SettingsRow,
   setSettings,
 } from './queries.ts'
-import type { AlertTargets, RevenueParts, Settings, SettingsChange } from './settings.ts'
+import type { AlertTargets, RevenueParts, Settings, SettingsChange, Version } from './settings.ts'
 
 export interface TenantDetails {
   etag: string
@@ -100,9 +101,13 @@ async function openTargets(ctx: TenantContext, tx: Tx, stored: SettingsRow['aler
 
 /** Without what is as it was. Origins come in the form in which they are stored. */
 function keepChanges(current: Settings, change: SettingsChange): SettingsChange {
-  const { revenueDefinition, channelRules, ...rest } = current
-  const { version: _, effectiveAt: __, ...parts } = revenueDefinition
-  const before: SettingsChange = { ...rest, revenueDefinition: parts, channelRules: channelRules.rules }
+  const { revenueDefinition, channelRules, attribution, ...rest } = current
+  const before: SettingsChange = {
+    ...rest,
+    revenueDefinition: withoutVersion(revenueDefinition),
+    channelRules: channelRules.rules,
+    attribution: withoutVersion(attribution),
+  }
   const wanted: SettingsChange = { ...change }
   if (change.allowedOrigins !== undefined) {
     wanted.allowedOrigins = [...new Set(change.allowedOrigins.map((text) => toAllowedOrigin(text) ?? text))]
@@ -113,11 +118,15 @@ function keepChanges(current: Settings, change: SettingsChange): SettingsChange 
   return wanted
 }
 
+function withoutVersion<Setting extends Version>({ version, effectiveAt, ...setting }: Setting) {
+  return setting
+}
+
 async function writeChanges(
   ctx: TenantContext,
   tx: Tx,
   { settings }: TenantDetails,
-  { revenueDefinition, allowedOrigins, channelRules, alertTargets, ...columns }: SettingsChange,
+  { revenueDefinition, allowedOrigins, channelRules, attribution, alertTargets, ...columns }: SettingsChange,
 ): Promise<void> {
   const { tenantId } = ctx
   const effectiveAt = ctx.clock()
@@ -130,13 +139,17 @@ async function writeChanges(
     const version = settings.channelRules.version + 1
     await insertChannelRules(tx, tenantId, { rules: channelRules, version, effectiveAt })
   }
+  if (attribution !== undefined) {
+    const version = settings.attribution.version + 1
+    await insertAttributionSettings(tx, tenantId, { ...attribution, version, effectiveAt })
+  }
   if (allowedOrigins !== undefined) await setAllowedOrigins(tx, tenantId, allowedOrigins)
   if (alertTargets !== undefined) {
     await replaceAlertTargets(tx, tenantId, await sealTargets(ctx, tx, alertTargets), effectiveAt)
   }
   await setSettings(tx, tenantId, columns, effectiveAt)
   const { lookbackDays, reportingCurrency } = columns
-  const deciding = [revenueDefinition, channelRules, lookbackDays, reportingCurrency]
+  const deciding = [revenueDefinition, channelRules, attribution, lookbackDays, reportingCurrency]
   if (deciding.some((setting) => setting !== undefined)) await requestPublication(tx, ctx)
 }
 
@@ -180,6 +193,10 @@ function describeChanges(
   if (wanted.revenueDefinition !== undefined) add('revenue_definition', (s) => toWireParts(s.revenueDefinition))
   if (wanted.allowedOrigins !== undefined) add('allowed_origins', ({ allowedOrigins }) => allowedOrigins)
   if (wanted.channelRules !== undefined) add('channel_rules/version', ({ channelRules }) => channelRules.version)
+  if (wanted.attribution !== undefined) {
+    add('attribution/version', ({ attribution }) => attribution.version)
+    add('attribution/models', ({ attribution }) => attribution.models)
+  }
   if (wanted.reconciliationThresholds !== undefined)
     add('reconciliation_thresholds', (s) => toWireThresholds(s.reconciliationThresholds))
   if (wanted.alertTargets !== undefined) add('alert_targets', () => undefined)

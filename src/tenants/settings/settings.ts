@@ -1,3 +1,5 @@
+import type { AttributionSettings } from '../../attribution/models/settings.ts'
+
 /** Which parts of an order are revenue, beside the price of its items. */
 export interface RevenueParts {
   includesTax: boolean
@@ -42,14 +44,16 @@ export interface Settings {
   revenueDefinition: RevenueParts & Version
   allowedOrigins: string[]
   channelRules: { rules: ChannelRule[] } & Version
+  attribution: AttributionSettings & Version
   reconciliationThresholds: ReconciliationThresholds
   alertTargets: AlertTargets
 }
 
 /** Each one that is present replaces the stored one as a whole. */
 export type SettingsChange = Partial<
-  Omit<Settings, 'revenueDefinition' | 'channelRules'> & {
+  Omit<Settings, 'revenueDefinition' | 'channelRules' | 'attribution'> & {
     revenueDefinition: RevenueParts
     channelRules: ChannelRule[]
+    attribution: AttributionSettings
   }
 >

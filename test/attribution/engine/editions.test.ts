@@ -1,4 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { listLiveEditions } from '../../../src/attribution/engine/editions/queries.ts'
+import { inTenant } from '../../../src/db/tenant.ts'
 import { givenBooks, readShares } from '../../support/books.ts'
 import { startPlatform, until } from '../../support/platform.ts'
 import { connectAs } from '../../support/rows.ts'
@@ -133,4 +135,64 @@ test('an edition that is not wanted any more is given up before it is whole', as
     { number: 2, status: 'superseded' },
   ])
   expect(await readShares(admin, tenantId)).toEqual(['one email t1 100'])
+})
+
+test('parameters that a tenant sets make another edition, whose credits follow them', async () => {
+  const { admin, tenantId, books, ctx } = await givenShop()
+  await books.addTouches([
+    { id: 't1', visitor: 'ann', at: at(-3), channel: 'email' },
+    { id: 't2', visitor: 'ann', at: at(-2), channel: 'display' },
+    { id: 't3', visitor: 'ann', at: at(-1), channel: 'direct' },
+  ])
+  await books.addOrders([{ key: 'one', at: at(0), amount: 1000, visitor: 'ann' }])
+  await bringUp(ctx)
+  const set = (version: number, models: object) =>
+    admin.query('insert into attribution_setting_versions (tenant_id, version, models) values ($1, $2, $3)', [
+      tenantId,
+      version,
+      models,
+    ])
+  expect(await readShares(admin, tenantId, 'position')).toEqual([
+    'one direct t3 400',
+    'one display t2 200',
+    'one email t1 400',
+  ])
+  await set(2, { position: { first: 1, middle: 0, last: 3 }, last_non_direct: { direct_channel: 'display' } })
+  await bringUp(ctx)
+  expect(await readShares(admin, tenantId, 'position')).toEqual([
+    'one direct t3 750',
+    'one display t2 0',
+    'one email t1 250',
+  ])
+  expect(await readShares(admin, tenantId, 'last_non_direct')).toContain('one direct t3 1000')
+  const { rows } = await admin.query(
+    `select config ->> 'attributionSettingsVersion' as version,
+            (select m -> 'parameters' from jsonb_array_elements(config -> 'models') as m where m ->> 'name' = 'position') as position
+     from attribution_editions order by number`,
+  )
+  expect(rows).toEqual([
+    { version: '1', position: { first: 40, middle: 20, last: 40 } },
+    { version: '2', position: { first: 1, middle: 0, last: 3 } },
+  ])
+})
+
+test('an edition that the release before made is read as it was meant, and built anew', async () => {
+  const { admin, tenantId, books, ctx } = await givenShop()
+  await books.addOrders([{ key: 'one', at: at(0), amount: 100, visitor: null }])
+  await bringUp(ctx)
+  await admin.query(
+    `update attribution_editions
+     set config = config - 'channelModels' - 'attributionSettingsVersion', config_sha256 = sha256('of the release before')`,
+  )
+  const [former] = await inTenant(ctx.db.main, ctx, (tx) => listLiveEditions(tx, tenantId))
+  expect(former?.config).toMatchObject({
+    attributionSettingsVersion: 1,
+    channelModels: [{ name: 'markov', parameters: { order: 1, uses_nulls: true, value_rule: 'reward' } }],
+  })
+  await bringUp(ctx)
+  const { rows } = await admin.query('select number, status from attribution_editions order by 1')
+  expect(rows).toEqual([
+    { number: 1, status: 'superseded' },
+    { number: 2, status: 'published' },
+  ])
 })

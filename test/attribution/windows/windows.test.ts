@@ -324,6 +324,21 @@ describe('runs', () => {
     await expect(platform.query('delete from attribution_window_runs')).rejects.toThrow(/never changed or deleted/)
   })
 
+  test("another order of Markov's chain makes another run, with other figures of that model alone", async () => {
+    await given(shop())
+    const former = await measured()
+    await platform.query(
+      `insert into attribution_setting_versions (tenant_id, version, models) values ($1, 2, '{"markov":{"order":2,"uses_nulls":false,"value_rule":"share"}}')`,
+      [platform.tenant.tenantId],
+    )
+    await bringUp(ctx)
+    const now = await measured()
+    expect(now.windowRunId).not.toBe(former.windowRunId)
+    expect(now.inputHash).not.toBe(former.inputHash)
+    expect(figuresOf(now, 'linear')).toEqual(figuresOf(former, 'linear'))
+    expect(figuresOf(now, 'markov')).not.toEqual(figuresOf(former, 'markov'))
+  })
+
   test('a worker that dies while it publishes leaves the former run, which answers', async () => {
     await given(shop())
     const former = await measured()

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../../../db/tenant.ts'
-import type { EditionConfig, FigureSettings } from './config.ts'
+import { type EditionConfig, type FigureSettings, fromStored } from './config.ts'
 
 /** What all figures of a tenant are computed by, and how far they are. */
 export interface Edition {
@@ -22,7 +22,7 @@ export async function listLiveEditions(tx: Tx, tenantId: string): Promise<Editio
     from attribution_editions as e
     where e.tenant_id = ${tenantId} and e.status in ('building', 'published')
     order by e.number`.execute(tx)
-  return rows
+  return rows.map((edition) => ({ ...edition, config: fromStored(edition.config) }))
 }
 
 export async function insertEdition(
@@ -84,7 +84,9 @@ export async function getFigureSettings(tx: Tx, tenantId: string): Promise<Figur
            (select max(r.version) from channel_rule_versions as r where r.tenant_id = t.tenant_id) as "channelRulesVersion",
            (select json_build_object('version', d.version, 'includesTax', d.includes_tax, 'includesShipping', d.includes_shipping,
                                      'includesTips', d.includes_tips, 'subtractsDiscounts', d.subtracts_discounts)
-            from revenue_definitions as d where d.tenant_id = t.tenant_id order by d.version desc limit 1) as "revenueDefinition"
+            from revenue_definitions as d where d.tenant_id = t.tenant_id order by d.version desc limit 1) as "revenueDefinition",
+           (select json_build_object('version', a.version, 'models', a.models)
+            from attribution_setting_versions as a where a.tenant_id = t.tenant_id order by a.version desc limit 1) as attribution
     from tenants as t
     where t.tenant_id = ${tenantId}`.execute(tx)
   const [row] = rows

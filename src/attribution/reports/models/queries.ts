@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../../../db/tenant.ts'
-import type { EditionConfig } from '../../engine/editions/config.ts'
+import { type EditionConfig, fromStored } from '../../engine/editions/config.ts'
 
 /** What the figures of a tenant are computed by. */
 export interface PublishedEdition {
@@ -15,5 +15,6 @@ export async function findPublishedEdition(tx: Tx, tenantId: string): Promise<Pu
     select e.edition_id as "editionId", e.number, e.config
     from attribution_editions as e
     where e.tenant_id = ${tenantId} and e.status = 'published'`.execute(tx)
-  return rows[0]
+  const [edition] = rows
+  return edition && { ...edition, config: fromStored(edition.config) }
 }

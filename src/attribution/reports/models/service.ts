@@ -27,24 +27,19 @@ export interface ModelSetting {
   model: AttributionModel
   version: string
   parameters: ModelParameters
-  config: Pick<EditionConfig, 'lookbackDays' | 'pathTransform'>
+  config: Pick<EditionConfig, 'lookbackDays' | 'pathTransform' | 'attributionSettingsVersion'>
 }
 
 /** Throws ModelError `unknown_model`. */
 export function settingOf(config: EditionConfig, name: string): ModelSetting {
   const model = getModel(name)
-  const set = listSet(config).find((one) => one.name === name)
+  const set = [...config.models, ...config.channelModels].find((one) => one.name === name)
   return {
     model,
     version: set?.version ?? model.version,
     parameters: set?.parameters ?? resolveParameters(model, {}),
     config,
   }
-}
-
-function listSet(config: EditionConfig): readonly { name: string; version: string; parameters: ModelParameters }[] {
-  const { channelModels = [] } = config as Partial<Record<'channelModels', EditionConfig['models']>>
-  return [...config.models, ...channelModels]
 }
 
 /** Where the model's figures stand in the arrays of credits. Throws `model_not_order_level` for one that has none. */

@@ -5,7 +5,7 @@ import { toWireMoney } from '../../../money.ts'
 import { ProblemError } from '../../../problem/problem.ts'
 import { UNATTRIBUTED } from '../../engine/order.ts'
 import { type ExplanationPart, explainChannel, explainOrder } from '../explain/service.ts'
-import { type Channel, fromMicro, type ModelName, toWireConfidence } from '../wire.ts'
+import { type Channel, fromMicro, type ModelName, toWireConfidence, toWireParameters } from '../wire.ts'
 import { type CreditLine, getOrderCredits as readCredits } from './service.ts'
 import type { ExplainedTouch } from './touches.ts'
 
@@ -32,10 +32,12 @@ async function getOrderCredits(
       lookback_days: config.lookbackDays,
       channel_rules_version: config.channelRulesVersion,
       revenue_definition_version: config.revenueDefinition.version,
+      attribution_settings_version: config.attributionSettingsVersion,
       touchpoints: order.touches.map(toTouch),
-      models: order.models.map(({ model, modelVersion, runId, credits }) => ({
-        model: model as ModelName,
-        model_version: modelVersion,
+      models: order.models.map(({ setting, runId, credits }) => ({
+        model: setting.model.name as ModelName,
+        model_version: setting.version,
+        parameters: toWireParameters(setting),
         run_id: runId,
         credits: credits.map((credit) => toCredit(credit, currency)),
       })),
@@ -89,6 +91,7 @@ async function explainAttributionEntity(
       explanation: explained.text,
       model: setting.model.name as ModelName,
       model_version: setting.version,
+      parameters: toWireParameters(setting),
       start_date: explained.from,
       end_date: explained.to,
       time_zone: explained.timeZone,
@@ -98,6 +101,7 @@ async function explainAttributionEntity(
       coverage: explained.coverage,
       channel_rules_version: config.channelRulesVersion,
       revenue_definition_version: config.revenueDefinition.version,
+      attribution_settings_version: config.attributionSettingsVersion,
       lookback_days: config.lookbackDays,
       total: money(explained.totalMinor),
       parts: explained.parts.map((part) => toPart(part, currency)),

@@ -2,7 +2,7 @@ import type { TenantContext } from '../../../context.ts'
 import { inTenant, type Tx } from '../../../db/tenant.ts'
 import { ProblemError } from '../../../problem/problem.ts'
 import { SNAPSHOT } from '../frame.ts'
-import { type Figures, readFigures, requireOrderLevel } from '../models/service.ts'
+import { type Figures, type ModelSetting, readFigures, requireOrderLevel, settingOf } from '../models/service.ts'
 import {
   findOrder,
   listOrderCredits,
@@ -35,8 +35,7 @@ export interface OrderCredits {
 }
 
 export interface ModelCredits {
-  model: string
-  modelVersion: string
+  setting: ModelSetting
   runId: string
   credits: CreditLine[]
 }
@@ -83,10 +82,10 @@ export async function readOrderCredits(
     config,
     asOf: runs[0] === undefined ? null : new Date(Math.max(...runs.map(({ dataCutoff }) => dataCutoff.getTime()))),
     touches: explainTouches(stored, rows),
-    models: config.models.flatMap(({ name, version }, place) => {
+    models: config.models.flatMap(({ name }, place) => {
       const run = runs.find((one) => one.model === name)
       if (run === undefined || (model !== undefined && model !== name)) return []
-      return [{ model: name, modelVersion: version, runId: run.runId, credits: linesOf(rows, place) }]
+      return [{ setting: settingOf(config, name), runId: run.runId, credits: linesOf(rows, place) }]
     }),
   }
 }
