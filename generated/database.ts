@@ -257,6 +257,7 @@ export interface AttributionRunTotals {
 export interface AttributionSettingVersions {
   effective_at: Generated<Timestamp>;
   models: Generated<Json>;
+  path_transform: Generated<Json>;
   tenant_id: string;
   version: number;
 }

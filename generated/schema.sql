@@ -610,9 +610,11 @@ create table public.attribution_setting_versions (
   version integer not null,
   effective_at timestamp with time zone not null default now(),
   models jsonb not null default '{}'::jsonb,
+  path_transform jsonb not null default '{"name": "identity", "parameters": {}}'::jsonb,
   constraint attribution_setting_versions_pkey PRIMARY KEY (tenant_id, version),
   constraint attribution_setting_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint attribution_setting_versions_models_check CHECK (((jsonb_typeof(models) = 'object'::text) AND (pg_column_size(models) <= 8192))),
+  constraint attribution_setting_versions_path_transform_check CHECK (((jsonb_typeof(path_transform) = 'object'::text) AND (pg_column_size(path_transform) <= 1024))),
   constraint attribution_setting_versions_version_check CHECK ((version >= 1))
 );
 alter table public.attribution_setting_versions owner to skeldir_owner;

@@ -3,12 +3,13 @@
 set local role skeldir_owner;
 
 -- Every figure names the version it was calculated with, so none ever changes; the newest holds. Version 1 is what holds without
--- a choice: the parameters that each model has at first.
+-- a choice: the parameters that each model has at first, and journeys as they are.
 create table attribution_setting_versions (
-  tenant_id    uuid        not null references tenants (tenant_id),
-  version      integer     not null check (version >= 1),
-  effective_at timestamptz not null default now(),
-  models       jsonb       not null default '{}' check (jsonb_typeof(models) = 'object' and pg_column_size(models) <= 8192),   -- parameters by model; those of the others are the initial ones
+  tenant_id      uuid        not null references tenants (tenant_id),
+  version        integer     not null check (version >= 1),
+  effective_at   timestamptz not null default now(),
+  models         jsonb       not null default '{}' check (jsonb_typeof(models) = 'object' and pg_column_size(models) <= 8192),   -- parameters by model; those of the others are the initial ones
+  path_transform jsonb       not null default '{"name": "identity", "parameters": {}}' check (jsonb_typeof(path_transform) = 'object' and pg_column_size(path_transform) <= 1024),   -- what is done to a journey before models see it
   primary key (tenant_id, version)
 );
 

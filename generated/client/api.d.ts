@@ -2240,11 +2240,11 @@ export interface components {
         AttributionExplanationTouchpoint: {
             channel: components["schemas"]["Channel"];
             /**
-             * @description Why it was left out; null where it is eligible. `superseded`: the order itself reported it, and touchpoints of its visitor are known.
+             * @description Why it was left out; null where it counts. `superseded`: the order itself reported it, and touchpoints of its visitor are known. `removed_by_transform`: it is eligible, and the tenant's path transform leaves it out.
              * @enum {string|null}
              */
             exclusion: "outside_lookback" | "after_order" | "before_previous_order" | "superseded" | "removed_by_transform" | null;
-            /** @description Place among the eligible touchpoints, 1 being the earliest; null where it was left out. */
+            /** @description Place among the touchpoints that count, 1 being the earliest; null where it was left out. */
             position: number | null;
             /** Format: date-time */
             touched_at: string;
@@ -2309,10 +2309,16 @@ export interface components {
             /** @description Weights of the first touchpoints, from the oldest on; relative to the others (`custom`). */
             oldest_weights?: components["schemas"]["CustomWeight"][];
             /**
-             * @description What is done to the ordered touchpoints before the model sees them: nothing, adjacent equal ones as one, only the first of each channel, direct left out unless all are direct, trailing direct left out unless all are direct, or only the last few.
+             * @description What is done to the ordered touchpoints before the model sees them: nothing, adjacent equal ones as one, only the first of each channel, a channel left out unless all are of it, a channel left out at the end unless all are of it, or only the last few.
              * @enum {string}
              */
             path_transform: "identity" | "exposure" | "first" | "remove_unless_all" | "remove_trailing_unless_all" | "last_n";
+            /** @description The channel that it leaves out (`remove_unless_all`, `remove_trailing_unless_all`). */
+            path_transform_channel?: components["schemas"]["Channel"];
+            /** @description How many touchpoints it lets stay (`last_n`). */
+            path_transform_touches?: number;
+            /** @description Its version. */
+            path_transform_version: components["schemas"]["ModelVersion"];
             /** @description What is left of a weight after each span (`time_decay_bucketed`). */
             rate_percent?: number;
             /** @description True where touchpoints before the visitor's previous order do not count. */
@@ -2377,7 +2383,7 @@ export interface components {
             /** @description Revenue by this run less that by the run before. */
             revenue: components["schemas"]["Money"];
         };
-        /** @description How the attribution models divide, with the version that figures name. */
+        /** @description How the attribution models divide, and what is done to journeys before, with the version that figures name. */
         AttributionSettings: {
             /**
              * Format: date-time
@@ -2385,11 +2391,13 @@ export interface components {
              */
             effective_at: string;
             models: components["schemas"]["ModelSettings"];
+            path_transform: components["schemas"]["PathTransformSetting"];
             version: components["schemas"]["SettingVersion"];
         };
-        /** @description How the attribution models divide. */
+        /** @description How the attribution models divide, and what is done to journeys before. */
         AttributionSettingsChange: {
             models: components["schemas"]["ModelSettings"];
+            path_transform: components["schemas"]["PathTransformSetting"];
         };
         /** @description Version of a setting of the tenant; it grows with each change. */
         AttributionSettingsVersion: number;
@@ -4237,7 +4245,7 @@ export interface components {
             channel: components["schemas"]["CreditedChannel"];
             /** @description The part of the conversion, in multiples of 0.000001. */
             conversions: number;
-            /** @description Place of the touchpoint among the order's eligible ones, 1 being the earliest; null for `(unattributed)`. */
+            /** @description Place of the touchpoint among those of the order that count, 1 being the earliest; null for `(unattributed)`. */
             position: number | null;
             revenue: components["schemas"]["Money"];
             /**
@@ -4295,6 +4303,18 @@ export interface components {
             changed_at: string;
             /** @description Other sessions of the account that were ended. */
             revoked_sessions: components["schemas"]["Count"];
+        };
+        /** @description What is done to a journey's touchpoints, in their order, before the models see them. One that is left out earns nothing; a journey is never left without any. */
+        PathTransformSetting: {
+            /** @description The channel that is left out (`remove_unless_all`, `remove_trailing_unless_all`); of these alone, and required. */
+            channel?: components["schemas"]["Channel"];
+            /**
+             * @description `identity`: nothing. `exposure`: of touchpoints of one channel that follow each other, the earliest stays. `first`: of each channel the earliest stays. `remove_unless_all`: those of `channel` go, unless there are no others. `remove_trailing_unless_all`: those of `channel` after the last other one go, unless there is no other one. `last_n`: the newest `touches` stay.
+             * @enum {string}
+             */
+            name: "identity" | "exposure" | "first" | "remove_unless_all" | "remove_trailing_unless_all" | "last_n";
+            /** @description How many touchpoints stay (`last_n`); of this alone, and required. */
+            touches?: number;
         };
         /** @description An amount in version 1. On a refund its sign is not stable, so only its size counts. */
         PaypalAmountV1: {

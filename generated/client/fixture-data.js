@@ -702,7 +702,12 @@ export const fixtures = {
               model: 'last_touch',
               model_version: '1.0.0',
               order_level: true,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               credited_revenue: { amount_minor: 1000000, currency: 'USD' },
               run_ids: ['01a1f866-1259-77be-87ed-fb5ccfb5464e', '01a1fb6b-dc50-79c0-80e5-8454f0fe7c12'],
             },
@@ -710,7 +715,12 @@ export const fixtures = {
               model: 'linear',
               model_version: '1.0.0',
               order_level: true,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               credited_revenue: { amount_minor: 1000000, currency: 'USD' },
               run_ids: ['01a1f866-125a-72f9-b4cd-a13ffa021178', '01a1fb6b-dc51-7e0c-93a1-2bb8f60c4d17'],
             },
@@ -721,6 +731,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 markov_order: 1,
                 with_nulls: true,
@@ -1209,7 +1220,12 @@ export const fixtures = {
           explanation: 'Net revenue of 100.00 USD (132.00 captured, 32.00 refunded) is divided in equal parts over 4 eligible touchpoints. 1 touchpoint lies before the 30 days of look-back and counts for nothing.',
           model: 'linear',
           model_version: '1.0.0',
-          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+          parameters: {
+            lookback_days: 30,
+            path_transform: 'identity',
+            path_transform_version: '1.0.0',
+            reset_on_conversion: true,
+          },
           start_date: '2026-11-19',
           end_date: '2026-11-19',
           time_zone: 'America/New_York',
@@ -1338,7 +1354,12 @@ export const fixtures = {
           explanation: 'Last touch credits paid_search with 4,000.00 USD of 10,000.00 USD, from 40 orders of 100.',
           model: 'last_touch',
           model_version: '1.0.0',
-          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+          parameters: {
+            lookback_days: 30,
+            path_transform: 'identity',
+            path_transform_version: '1.0.0',
+            reset_on_conversion: true,
+          },
           start_date: '2026-11-19',
           end_date: '2026-11-20',
           time_zone: 'America/New_York',
@@ -1733,7 +1754,12 @@ export const fixtures = {
           model: 'last_touch',
           model_version: '1.0.0',
           order_level: true,
-          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+          parameters: {
+            lookback_days: 30,
+            path_transform: 'identity',
+            path_transform_version: '1.0.0',
+            reset_on_conversion: true,
+          },
           start_date: '2026-11-19',
           end_date: '2026-11-20',
           time_zone: 'UTC',
@@ -1870,7 +1896,12 @@ export const fixtures = {
           model: 'linear',
           model_version: '1.0.0',
           order_level: true,
-          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+          parameters: {
+            lookback_days: 30,
+            path_transform: 'identity',
+            path_transform_version: '1.0.0',
+            reset_on_conversion: true,
+          },
           start_date: '2026-11-19',
           end_date: '2026-11-19',
           time_zone: 'America/New_York',
@@ -1957,7 +1988,12 @@ export const fixtures = {
           model: 'last_touch',
           model_version: '1.0.0',
           order_level: true,
-          parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+          parameters: {
+            lookback_days: 30,
+            path_transform: 'identity',
+            path_transform_version: '1.0.0',
+            reset_on_conversion: true,
+          },
           start_date: '2026-10-22',
           end_date: '2026-11-20',
           time_zone: 'UTC',
@@ -2845,7 +2881,12 @@ export const fixtures = {
             {
               model: 'first_touch',
               model_version: '1.0.0',
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               run_id: '01a1f866-1258-76cc-bc92-197bb15d27c1',
               credits: [
                 {
@@ -2862,7 +2903,12 @@ export const fixtures = {
             {
               model: 'last_touch',
               model_version: '1.0.0',
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               run_id: '01a1f866-1259-77be-87ed-fb5ccfb5464e',
               credits: [
                 {
@@ -2879,7 +2925,12 @@ export const fixtures = {
             {
               model: 'linear',
               model_version: '1.0.0',
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               run_id: '01a1f866-125a-72f9-b4cd-a13ffa021178',
               credits: [
                 {
@@ -2939,7 +2990,12 @@ export const fixtures = {
             {
               model: 'last_touch',
               model_version: '1.0.0',
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
               run_id: '01a1f866-1259-77be-87ed-fb5ccfb5464e',
               credits: [
                 {
@@ -3569,6 +3625,7 @@ export const fixtures = {
                 position: { first: 30, middle: 30, last: 40 },
                 markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
               },
+              path_transform: { name: 'remove_trailing_unless_all', channel: 'direct' },
             },
             reconciliation_thresholds: {
               matched_from: 0.9,
@@ -3614,7 +3671,12 @@ export const fixtures = {
             },
             allowed_origins: [],
             channel_rules: { version: 1, effective_at: '2026-11-20T07:00:00Z', rules: [] },
-            attribution: { version: 1, effective_at: '2026-11-20T07:00:00Z', models: {} },
+            attribution: {
+              version: 1,
+              effective_at: '2026-11-20T07:00:00Z',
+              models: {},
+              path_transform: { name: 'identity' },
+            },
             reconciliation_thresholds: {
               matched_from: 0.9,
               minor_from: 0.75,
@@ -3848,7 +3910,12 @@ export const fixtures = {
               attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
             },
             {
               model: 'last_touch',
@@ -3858,7 +3925,12 @@ export const fixtures = {
               attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
             },
             {
               model: 'last_non_direct',
@@ -3871,6 +3943,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 direct_channel: 'direct',
               },
@@ -3883,7 +3956,12 @@ export const fixtures = {
               attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
             },
             {
               model: 'position',
@@ -3896,6 +3974,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 first_weight: 0.4,
                 middle_weight: 0.2,
@@ -3913,6 +3992,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 half_life_hours: 168,
               },
@@ -3928,6 +4008,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 rate_percent: 50,
                 bucket_hours: 168,
@@ -3944,6 +4025,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 half_life_touches: 1,
               },
@@ -3956,7 +4038,12 @@ export const fixtures = {
               attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
             },
             {
               model: 'shapley_ordered',
@@ -3966,7 +4053,12 @@ export const fixtures = {
               attribution_settings_version: 2,
               order_level: true,
               refusal: null,
-              parameters: { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true },
+              parameters: {
+                lookback_days: 30,
+                path_transform: 'identity',
+                path_transform_version: '1.0.0',
+                reset_on_conversion: true,
+              },
             },
             {
               model: 'custom',
@@ -3979,6 +4071,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 oldest_weights: [3],
                 between_weight: 1,
@@ -3996,6 +4089,7 @@ export const fixtures = {
               parameters: {
                 lookback_days: 30,
                 path_transform: 'identity',
+                path_transform_version: '1.0.0',
                 reset_on_conversion: true,
                 markov_order: 1,
                 with_nulls: true,
@@ -4801,6 +4895,7 @@ export const fixtures = {
                 position: { first: 30, middle: 30, last: 40 },
                 markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
               },
+              path_transform: { name: 'remove_trailing_unless_all', channel: 'direct' },
             },
             reconciliation_thresholds: {
               matched_from: 0.9,
@@ -6134,6 +6229,7 @@ export const requests = {
             time_decay: { half_life_hours: 72 },
             markov: { order: 2, uses_nulls: true, value_rule: 'reward' },
           },
+          path_transform: { name: 'remove_trailing_unless_all', channel: 'direct' },
         },
       },
     },

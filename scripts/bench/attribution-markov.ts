@@ -55,11 +55,9 @@ async function readPublished(
   if (edition === undefined) throw new Error('nothing is published')
   const { editionId, config } = edition
   const span = await readSpan(tx, window)
-  const { lookbackDays, models } = config
-  return {
-    config,
-    read: await readWindow(tx, tenantId, { ...window, ...span, editionId, lookbackDays, models: models.length }),
-  }
+  const { lookbackDays, pathTransform, models } = config
+  const options = { editionId, lookbackDays, pathTransform, models: models.length }
+  return { config, read: await readWindow(tx, tenantId, { ...window, ...span, ...options }) }
 }
 
 function timed(work: () => Measurement): { ms: number; measured: Measurement } {

@@ -1,3 +1,4 @@
+import type { AttributionSettings } from '../attribution/models/settings.ts'
 import { toSessionTokens } from '../auth/handlers.ts'
 import type { RequestContext, TenantContext } from '../context.ts'
 import type { Handlers, Reply, Request } from '../contract.ts'
@@ -17,6 +18,7 @@ import {
   type TenantDetails,
   toWireParts,
   toWireThresholds,
+  toWireTransform,
 } from './settings/service.ts'
 import type { RevenueParts, SettingsChange } from './settings/settings.ts'
 
@@ -161,6 +163,7 @@ async function getAuditLog(ctx: TenantContext, { query }: Request<'getAuditLog'>
 }
 
 type TenantBody = Extract<Reply<'getTenant'>, { status: 200 }>['body']
+type PathTransform = TenantBody['settings']['attribution']['path_transform']
 type Scope = Extract<Reply<'createApiKey'>, { status: 201 }>['body']['scopes'][number]
 
 function toTenant(ctx: TenantContext, { settings, ...tenant }: TenantDetails): TenantBody {
@@ -190,6 +193,7 @@ function toTenant(ctx: TenantContext, { settings, ...tenant }: TenantDetails): T
         version: settings.attribution.version,
         effective_at: settings.attribution.effectiveAt.toISOString(),
         models: settings.attribution.models as TenantBody['settings']['attribution']['models'],
+        path_transform: toWireTransform(settings.attribution.pathTransform) as PathTransform,
       },
       reconciliation_thresholds: toWireThresholds(settings.reconciliationThresholds),
       alert_targets: settings.alertTargets as TenantBody['settings']['alert_targets'],
@@ -207,7 +211,7 @@ function toChange(body: Request<'updateTenantSettings'>['body']): SettingsChange
     revenueDefinition: parts && toParts(parts),
     allowedOrigins: body.allowed_origins,
     channelRules: body.channel_rules,
-    attribution: body.attribution && { models: body.attribution.models },
+    attribution: body.attribution && toAttribution(body.attribution),
     reconciliationThresholds: thresholds && {
       matchedFrom: thresholds.matched_from,
       minorFrom: thresholds.minor_from,
@@ -218,6 +222,13 @@ function toChange(body: Request<'updateTenantSettings'>['body']): SettingsChange
     alertTargets: body.alert_targets,
   }
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as SettingsChange
+}
+
+function toAttribution(
+  attribution: NonNullable<Request<'updateTenantSettings'>['body']['attribution']>,
+): AttributionSettings {
+  const { name, ...parameters } = attribution.path_transform
+  return { models: attribution.models, pathTransform: { name, parameters } }
 }
 
 function toParts(parts: NonNullable<Request<'updateTenantSettings'>['body']['revenue_definition']>): RevenueParts {

@@ -35,7 +35,7 @@ test('200: a new tenant, with the settings that hold without a choice', async ()
       },
       allowed_origins: [],
       channel_rules: { version: 1, effective_at: body.created_at, rules: [] },
-      attribution: { version: 1, effective_at: body.created_at, models: {} },
+      attribution: { version: 1, effective_at: body.created_at, models: {}, path_transform: { name: 'identity' } },
       reconciliation_thresholds: {
         matched_from: 0.9,
         minor_from: 0.75,

@@ -13,7 +13,12 @@ test('200: all models, each with its settings, in one order', async () => {
   const { status, body } = await list()
   expect(status).toBe(200)
   expect(body.items.map(({ model }: { model: string }) => model)).toEqual(ATTRIBUTION_MODELS.map(({ name }) => name))
-  const common = { lookback_days: 30, path_transform: 'identity', reset_on_conversion: true }
+  const common = {
+    lookback_days: 30,
+    path_transform: 'identity',
+    path_transform_version: '1.0.0',
+    reset_on_conversion: true,
+  }
   const parametersOf = (name: string) => body.items.find(({ model }: { model: string }) => model === name).parameters
   expect(parametersOf('linear')).toEqual(common)
   expect(parametersOf('last_non_direct')).toEqual({ ...common, direct_channel: 'direct' })
@@ -57,7 +62,7 @@ test("200: the tenant's own parameters, with the version of their setting", asyn
   const changed = await callAsAdmin(platform, 'updateTenantSettings', {
     tenant,
     headers: { 'if-match': headers.get('etag') as string },
-    body: { attribution: { models } },
+    body: { attribution: { models, path_transform: { name: 'last_n', touches: 7 } } },
   })
   expect(changed.status, changed.text).toBe(200)
   const { body } = await platform.call('listAttributionModels', { tenant })
@@ -67,7 +72,14 @@ test("200: the tenant's own parameters, with the version of their setting", asyn
     parameters: { first_weight: 0.25, middle_weight: 0, last_weight: 0.75 },
   })
   expect(itemOf('markov').parameters).toMatchObject({ markov_order: 3, with_nulls: false, value_rule: 'share' })
-  expect(itemOf('time_decay').parameters).toMatchObject({ half_life_hours: 168 })
+  expect(itemOf('time_decay').parameters).toEqual({
+    lookback_days: 30,
+    path_transform: 'last_n',
+    path_transform_version: '1.0.0',
+    path_transform_touches: 7,
+    reset_on_conversion: true,
+    half_life_hours: 168,
+  })
 })
 
 test('200: page by page', async () => {

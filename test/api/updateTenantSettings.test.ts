@@ -41,6 +41,7 @@ const ALL = {
       last_non_direct: { direct_channel: 'email' },
       markov: { order: 2, uses_nulls: false, value_rule: 'share' },
     },
+    path_transform: { name: 'last_n', touches: 4 },
   },
   reconciliation_thresholds: {
     matched_from: 0.95,
@@ -152,6 +153,7 @@ test('200: the audit log says who changed what, with the versions before and aft
     '/settings/channel_rules/version': { before: '1', after: '2' },
     '/settings/attribution/version': { before: '1', after: '2' },
     '/settings/attribution/models': { before: '{}', after: expect.stringContaining('"direct_channel":"email"') },
+    '/settings/attribution/path_transform': { before: '{"name":"identity"}', after: '{"name":"last_n","touches":4}' },
     '/settings/reconciliation_thresholds': {
       before: expect.any(String),
       after: JSON.stringify(ALL.reconciliation_thresholds),
@@ -329,23 +331,33 @@ test.each([
   ],
   [
     'weights that give nothing to anybody',
-    { attribution: { models: { position: { first: 0, middle: 0, last: 0 } } } },
+    { attribution: { ...ALL.attribution, models: { position: { first: 0, middle: 0, last: 0 } } } },
     ['/body/attribution/models/position'],
   ],
   [
     'half of the weights',
-    { attribution: { models: { position: { first: 1 } } } },
+    { attribution: { ...ALL.attribution, models: { position: { first: 1 } } } },
     ['/body/attribution/models/position/last', '/body/attribution/models/position/middle'],
   ],
   [
     'a chain of order 4',
-    { attribution: { models: { markov: { order: 4, uses_nulls: true, value_rule: 'reward' } } } },
+    { attribution: { ...ALL.attribution, models: { markov: { order: 4, uses_nulls: true, value_rule: 'reward' } } } },
     ['/body/attribution/models/markov/order'],
   ],
   [
     'a model that there is not',
-    { attribution: { models: { magic: { first: 1 } } } },
+    { attribution: { ...ALL.attribution, models: { magic: { first: 1 } } } },
     ['/body/attribution/models/magic'],
+  ],
+  [
+    'a transform without its number',
+    { attribution: { models: {}, path_transform: { name: 'last_n' } } },
+    ['/body/attribution/path_transform/touches'],
+  ],
+  [
+    'a transform with a channel that it has no use for',
+    { attribution: { models: {}, path_transform: { name: 'first', channel: 'direct' } } },
+    ['/body/attribution/path_transform/channel'],
   ],
   [
     'thresholds in disorder',

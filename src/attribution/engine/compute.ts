@@ -1,6 +1,7 @@
 import { compare } from '../../compare.ts'
 import { exchange, findRate, type RateTable } from '../exchange.ts'
 import { partsOfOrder, revenueShareOf } from '../revenue-definition.ts'
+import { transformJourney } from '../transforms/registry.ts'
 import { type Counting, creditOrder, type SetModel } from './credit.ts'
 import type { EditionConfig } from './editions/config.ts'
 import { hashOrderInput, hashOrderOutput } from './hash.ts'
@@ -34,7 +35,9 @@ export function computeOrder(
   read: ReadOrder,
   { lost, inputSha256: known }: { lost: readonly OrderTouch[]; inputSha256: Buffer | undefined },
 ): ComputedOrder | null {
-  const order = { ...read.order, touches: withLost(read, lost, config.lookbackDays) }
+  // What a transform leaves out is in no credit, so its end of time is no change: `PathTransform` promises the same without it.
+  const touches = transformJourney(config.pathTransform, withLost(read, lost, config.lookbackDays))
+  const order = { ...read.order, touches }
   const { counting, text } = countingOf(read, order, { config, rates })
   const inputSha256 = hashOrderInput(order, text)
   if (known?.equals(inputSha256) === true) return null
@@ -56,7 +59,8 @@ export function computeOrder(
 
 /**
  * The eligible touches, those among them that only the former credits know: the past stays as it was told when touches are
- * removed at the end of their time, and a refund is shared by the touches that had the money.
+ * removed at the end of their time, and a refund is shared by the touches that had the money. What a path transform of the former
+ * edition had left out is in no credit: once removed, it comes back in no edition.
  */
 function withLost(read: ReadOrder, lost: readonly OrderTouch[], lookbackDays: number): readonly OrderTouch[] {
   const { order, previousUs, isBrought } = read

@@ -58,6 +58,7 @@ export type Adjustable = Pick<OrderModel, 'name' | 'parameters' | 'contradiction
 
 export type ModelFault =
   | 'unknown_model'
+  | 'unknown_transform'
   | 'not_order_level'
   | 'unknown_parameter'
   | 'wrong_type'

@@ -111,7 +111,10 @@ function toInteger(name: string, { min, max }: { min: number; max: number }, val
  * What stands in hashes and run keys: `position/1.0.0 {"first":40,"last":40,"middle":20}`. Names in code unit order, so
  * that equal settings give equal texts however they were written.
  */
-export function toCanonicalText(model: AttributionModel, parameters: ModelParameters): string {
+export function toCanonicalText(
+  model: Pick<AttributionModel, 'name' | 'version'>,
+  parameters: ModelParameters,
+): string {
   const sorted = Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
   return `${model.name}/${model.version} ${JSON.stringify(sorted)}`
 }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import type { ModelParameters } from './model.ts'
-import { findModelFaults } from './settings.ts'
+import { type AttributionSettings, findAttributionFaults, INITIAL_SETTINGS } from './settings.ts'
 
-const faultsOf = (models: Record<string, ModelParameters>) =>
-  findModelFaults({ models }).map(({ pointer, code }) => `${pointer} ${code}`)
+const listFaults = (settings: Partial<AttributionSettings>) =>
+  findAttributionFaults({ ...INITIAL_SETTINGS, ...settings }).map(({ pointer, code }) => `${pointer} ${code}`)
+const faultsOf = (models: Record<string, ModelParameters>) => listFaults({ models })
 
 test('what every model has at first can be set, and so can nothing', () => {
   expect(faultsOf({})).toEqual([])
@@ -24,4 +25,13 @@ test.each([
 
 test('all faults are told at once', () => {
   expect(faultsOf({ decay_step: { half_life_touches: 0 }, magic: {} })).toHaveLength(2)
+})
+
+test.each([
+  ['/path_transform unknown_transform', { name: 'reverse', parameters: {} }],
+  ['/path_transform/channel unknown_parameter', { name: 'first', parameters: { channel: 'direct' } }],
+  ['/path_transform/touches out_of_bounds', { name: 'last_n', parameters: { touches: 0 } }],
+  ['/path_transform/touches required', { name: 'last_n', parameters: {} }],
+])('%s', (fault, pathTransform) => {
+  expect(listFaults({ pathTransform: pathTransform as AttributionSettings['pathTransform'] })).toEqual([fault])
 })

@@ -1,6 +1,7 @@
 import type { Reply } from '../../contract.ts'
 import { toWireMoney } from '../../money.ts'
 import type { BasisBridge } from '../../revenue/daily/days.ts'
+import type { EditionConfig } from '../engine/editions/config.ts'
 import type { ModelParameters } from '../models/model.ts'
 import { cpaOf, roasOf } from './channels/figures.ts'
 import type { ChannelLine } from './channels/lines.ts'
@@ -85,9 +86,18 @@ export function toWireModel({ model, version }: ModelSetting) {
 export function toWireParameters({ model, parameters, config }: ModelSetting): Parameters {
   return {
     lookback_days: config.lookbackDays,
-    path_transform: config.pathTransform,
+    ...toWireTransform(config.pathTransform),
     reset_on_conversion: true,
     ...PARAMETERS[model.name]?.(parameters),
+  }
+}
+
+function toWireTransform({ name, version, parameters: { channel, touches } }: EditionConfig['pathTransform']) {
+  return {
+    path_transform: name as Parameters['path_transform'],
+    path_transform_version: version,
+    ...(channel !== undefined && { path_transform_channel: channel as Parameters['path_transform_channel'] & string }),
+    ...(touches !== undefined && { path_transform_touches: Number(touches) }),
   }
 }
 

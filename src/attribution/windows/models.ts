@@ -22,3 +22,8 @@ export function describeModels(config: EditionModels): string {
     .map(({ name, version, parameters }) => toCanonicalText({ ...getModel(name), version }, parameters))
     .join('\n')
 }
+
+/** The same text for the same transform, set the same. */
+export function describeTransform({ pathTransform }: Pick<EditionConfig, 'pathTransform'>): string {
+  return toCanonicalText(pathTransform, pathTransform.parameters)
+}

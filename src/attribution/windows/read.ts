@@ -1,6 +1,7 @@
 import { compare } from '../../compare.ts'
 import type { Tx } from '../../db/tenant.ts'
 import { readCutoff } from '../engine/changes/queries.ts'
+import { type SetTransform, transformJourney } from '../transforms/registry.ts'
 import type { JourneyRow } from './journeys.ts'
 import { openJourneys } from './open-journeys.ts'
 import {
@@ -25,6 +26,7 @@ const DAY_US = 86_400_000_000
 export interface ReadOptions {
   editionId: string
   lookbackDays: number
+  pathTransform: SetTransform
   /** In the arrays of its credits. */
   models: number
 }
@@ -148,7 +150,7 @@ function addTo(ledger: Map<string, LedgerChannel>, { channel, conversionMicro, r
 async function readOpen(
   tx: Tx,
   tenantId: string,
-  { startsAt, endsAt, lookbackDays }: WindowSpan & ReadOptions,
+  { startsAt, endsAt, lookbackDays, pathTransform }: WindowSpan & ReadOptions,
   { near, visitors, startsUs }: { near: readonly OrderRow[]; visitors: Visitors; startsUs: number },
 ): Promise<Sortable[]> {
   const ordersUs = new Map<string, number[]>()
@@ -170,7 +172,9 @@ async function readOpen(
       const touches = channels.split(',').map((channel, place) => ({ channel, atUs: Number(times[place]) }))
       for (const journey of openJourneys(touches, ordersUs.get(unit) ?? [], { startsUs, lookbackUs })) {
         const atUs = journey.at(-1)?.atUs ?? 0
-        const names = journey.map(({ channel }) => channel).join()
+        const names = transformJourney(pathTransform, journey)
+          .map(({ channel }) => channel)
+          .join()
         const row = { unit, orderedAtUs: null, valueMinor: 0, channels: names, touchedAtUs: '' }
         rows.push({ row, isKnown: true, atUs, orderKey: '' })
       }

@@ -5,7 +5,7 @@ import { getTenant } from '../../tenants/queries.ts'
 import { type Edition, listLiveEditions } from '../engine/editions/queries.ts'
 import { measureAskedWindows, measureWindows } from './jobs.ts'
 import { hashJourneys, toJourneys, type WindowJourneys } from './journeys.ts'
-import { describeModels, markovOf, markovOptionsOf } from './models.ts'
+import { describeModels, describeTransform, markovOf, markovOptionsOf } from './models.ts'
 import {
   findPublishedWindow,
   hasMoreTouches,
@@ -213,12 +213,13 @@ async function readInputs(
   const span = await readSpan(tx, window)
   // A day that a zone left out, when the date line moved, has no moment.
   if (span.startsAt >= span.endsAt) return undefined
-  const { lookbackDays, models } = config
+  const { lookbackDays, models, pathTransform } = config
   if (await hasMoreTouches(tx, tenantId, { ...span, lookbackDays }, maxTouches)) {
     log.warn({ window: describeWindow(window), maxTouches }, 'a window has too many touches to be measured')
     return undefined
   }
-  const read = await readWindow(tx, tenantId, { ...window, ...span, editionId, lookbackDays, models: models.length })
+  const options = { editionId, lookbackDays, pathTransform, models: models.length }
+  const read = await readWindow(tx, tenantId, { ...window, ...span, ...options })
   const journeys = toJourneys(read.journeys)
   const published = await findPublishedWindow(tx, tenantId, { ...window, editionId })
   return { edition, span, read, journeys, inputSha256: hashInputs(edition, { seed, read, journeys }), published }
@@ -233,7 +234,7 @@ function hashInputs(
   const money = JSON.stringify([totals, ledger], (_name, value) => (typeof value === 'bigint' ? String(value) : value))
   return hashJourneys(
     journeys,
-    `windows/${VERSION} ${seed}\n${config.lookbackDays} days\n${describeModels(config)}\n${money}`,
+    `windows/${VERSION} ${seed}\n${config.lookbackDays} days\n${describeTransform(config)}\n${describeModels(config)}\n${money}`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { findModelFaults } from '../../attribution/models/settings.ts'
+import { findAttributionFaults } from '../../attribution/models/settings.ts'
 import { isCurrency } from '../../money.ts'
 import type { ProblemItem } from '../../problem/problem.ts'
 import type { JsonValue } from '../../webhooks/lossless-json.ts'
@@ -32,7 +32,7 @@ export function findSettingsFaults(change: SettingsChange): ProblemItem[] {
   const personal = channelRules === undefined ? null : findPersonalData(channelRules as unknown as JsonValue)
   if (personal !== null)
     add(`/channel_rules${personal}`, 'personal_data', 'Rules must not hold what looks like personal data.')
-  for (const { pointer, code, detail } of attribution === undefined ? [] : findModelFaults(attribution))
+  for (const { pointer, code, detail } of attribution === undefined ? [] : findAttributionFaults(attribution))
     add(`/attribution${pointer}`, code, detail)
   if (reconciliationThresholds !== undefined) addThresholdFaults(reconciliationThresholds, add)
   for (const [index, { url }] of (alertTargets?.webhooks ?? []).entries()) {

@@ -43,7 +43,7 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
                'includesTips', d.includes_tips,
                'subtractsDiscounts', d.subtracts_discounts),
              'channelRules', json_build_object('version', r.version, 'rules', r.rules),
-             'attribution', json_build_object('version', m.version, 'models', m.models),
+             'attribution', json_build_object('version', m.version, 'models', m.models, 'pathTransform', m.path_transform),
              'reconciliationThresholds', json_build_object(
                'matchedFrom', t.matched_from,
                'minorFrom', t.minor_from,
@@ -70,7 +70,7 @@ export async function getSettings(tx: Tx, tenantId: string): Promise<SettingsRow
       from channel_rule_versions as v where v.tenant_id = t.tenant_id order by v.version desc limit 1
     ) as r on true
     join lateral (
-      select v.version, v.effective_at, v.models
+      select v.version, v.effective_at, v.models, v.path_transform
       from attribution_setting_versions as v where v.tenant_id = t.tenant_id order by v.version desc limit 1
     ) as m on true
     left join tenant_alert_targets as a on a.tenant_id = t.tenant_id
@@ -149,11 +149,17 @@ export async function insertChannelRules(
 export async function insertAttributionSettings(
   tx: Tx,
   tenantId: string,
-  { version, effectiveAt, models }: AttributionSettings & Version,
+  { version, effectiveAt, models, pathTransform }: AttributionSettings & Version,
 ): Promise<void> {
   await tx
     .insertInto('attribution_setting_versions')
-    .values({ tenant_id: tenantId, version, effective_at: effectiveAt, models: JSON.stringify(models) })
+    .values({
+      tenant_id: tenantId,
+      version,
+      effective_at: effectiveAt,
+      models: JSON.stringify(models),
+      path_transform: JSON.stringify(pathTransform),
+    })
     .execute()
 }
 

@@ -196,6 +196,7 @@ function describeChanges(
   if (wanted.attribution !== undefined) {
     add('attribution/version', ({ attribution }) => attribution.version)
     add('attribution/models', ({ attribution }) => attribution.models)
+    add('attribution/path_transform', ({ attribution }) => toWireTransform(attribution.pathTransform))
   }
   if (wanted.reconciliationThresholds !== undefined)
     add('reconciliation_thresholds', (s) => toWireThresholds(s.reconciliationThresholds))
@@ -212,6 +213,10 @@ export function toWireParts(parts: RevenueParts & { version: number }) {
     includes_tips: parts.includesTips,
     subtracts_discounts: parts.subtractsDiscounts,
   }
+}
+
+export function toWireTransform({ name, parameters }: Settings['attribution']['pathTransform']) {
+  return { name, ...parameters }
 }
 
 export function toWireThresholds(thresholds: Settings['reconciliationThresholds']) {

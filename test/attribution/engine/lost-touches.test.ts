@@ -62,3 +62,34 @@ test('another edition takes them over from the one before it', async () => {
   await bringUp(ctx)
   expect(await readShares(admin, tenantId)).toEqual(['new (unattributed) - 50', 'old sms t2 1000'])
 })
+
+test('a touch that the path transform leaves out is in no credit, and its end of time changes nothing', async () => {
+  const platform = await startPlatform(onTestFinished)
+  const admin = await connectAs(platform.database, 'admin', onTestFinished)
+  const { tenantId } = platform.tenant
+  const books = await givenBooks(admin, tenantId)
+  const ctx = workerContext(platform, platform.tenant, onTestFinished)
+  await admin.query(
+    `insert into attribution_setting_versions (tenant_id, version, path_transform)
+     values ($1, 2, '{"name":"exposure","parameters":{}}')`,
+    [tenantId],
+  )
+  await books.addTouches([
+    { id: 't1', visitor: 'ann', at: ago(75), channel: 'email' },
+    { id: 't2', visitor: 'ann', at: ago(74), channel: 'email' },
+    { id: 't3', visitor: 'ann', at: ago(73), channel: 'sms' },
+    { id: 't4', visitor: 'ann', at: ago(72), channel: 'sms' },
+  ])
+  await books.addOrders([{ key: 'old', at: ago(70), amount: 1_000, visitor: 'ann' }])
+  await bringUp(ctx)
+  const shares = await readShares(admin, tenantId)
+  expect(shares).toEqual(['old email t1 500', 'old sms t3 500'])
+  await admin.query('update tenants set retention_days = 30')
+  await applyRetentionOf(ctx)
+  expect((await admin.query('select external_id from touchpoints')).rows).toEqual([])
+  await recomputeAll(ctx)
+  expect(await readShares(admin, tenantId)).toEqual(shares)
+  await books.addRefund({ order: 'old', at: ago(1), amount: 501 })
+  await bringUp(ctx)
+  expect(await readShares(admin, tenantId)).toEqual(['old email t1 249', 'old sms t3 250'])
+})

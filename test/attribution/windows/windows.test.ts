@@ -121,6 +121,26 @@ describe('the journeys of a window', () => {
         expect([channel, grade, lower]).toEqual([channel, channel === '(unattributed)' ? null : 'D', null])
   })
 
+  test('what the path transform leaves out is in no journey, with an order or without', async () => {
+    await platform.query(
+      `insert into attribution_setting_versions (tenant_id, version, path_transform)
+       values ($1, 2, '{"name":"remove_unless_all","parameters":{"channel":"direct"}}')`,
+      [platform.tenant.tenantId],
+    )
+    await given([
+      {
+        identity: visitor(1),
+        touches: [touch('email', day(2)), touch('direct', day(3))],
+        orders: [{ key: 'a', at: day(4), amountMinor: 1_000 }],
+      },
+      { identity: visitor(2), touches: [touch('direct', day(5)), touch('ads', day(6))], orders: [] },
+      { identity: visitor(3), touches: [touch('direct', day(7))], orders: [] },
+    ])
+    const found = await measured()
+    expect(found.diagnostics).toMatchObject({ visitors: 3, converting: 1, open: 2, touches: 3 })
+    expect(figuresOf(found, 'linear')).toEqual([['email', 1, 1_000, 1]])
+  })
+
   test('a touch that an order after the window has used up is in neither, and one from before the window is in its order', async () => {
     await given([
       {

@@ -3,6 +3,7 @@ import type { RevenueParts } from '../../../tenants/settings/settings.ts'
 import type { AttributionModel, ModelParameters } from '../../models/model.ts'
 import { ATTRIBUTION_MODELS, getOrderModel, resolveParameters } from '../../models/registry.ts'
 import { type AttributionSettings, INITIAL_SETTINGS } from '../../models/settings.ts'
+import { type SetTransform, setTransform } from '../../transforms/registry.ts'
 import type { SetModel } from '../credit.ts'
 
 /** Of the engine as a whole: a change in what it computes from the same rows and settings is a new one. */
@@ -34,8 +35,8 @@ export interface EditionConfig extends SharedSettings {
   models: NamedModel[]
   /** Of whole windows. */
   channelModels: NamedModel[]
-  /** What is done to a journey after it is put in order: `identity`, nothing. */
-  pathTransform: 'identity'
+  /** What is done to a journey after it is put in order. */
+  pathTransform: SetTransform
   attributionSettingsVersion: number
 }
 
@@ -45,7 +46,7 @@ export function toConfig({ attribution, ...shared }: FigureSettings): EditionCon
     engine: ENGINE_VERSION,
     models: listModels('order', attribution),
     channelModels: listModels('channel', attribution),
-    pathTransform: 'identity',
+    pathTransform: setTransform(attribution.pathTransform.name, attribution.pathTransform.parameters),
     attributionSettingsVersion: attribution.version,
     ...shared,
   }
@@ -53,9 +54,10 @@ export function toConfig({ attribution, ...shared }: FigureSettings): EditionCon
 
 /** What an edition of the release before does not say was as it is at first. */
 export function fromStored(stored: EditionConfig): EditionConfig {
-  const { channelModels, attributionSettingsVersion } = stored as Partial<EditionConfig>
+  const { channelModels, attributionSettingsVersion, pathTransform } = stored as Partial<EditionConfig>
   return {
     ...stored,
+    pathTransform: typeof pathTransform === 'object' ? pathTransform : setTransform('identity', {}),
     channelModels: channelModels ?? listModels('channel', INITIAL_SETTINGS),
     attributionSettingsVersion: attributionSettingsVersion ?? 1,
   }

@@ -85,7 +85,7 @@ export async function getFigureSettings(tx: Tx, tenantId: string): Promise<Figur
            (select json_build_object('version', d.version, 'includesTax', d.includes_tax, 'includesShipping', d.includes_shipping,
                                      'includesTips', d.includes_tips, 'subtractsDiscounts', d.subtracts_discounts)
             from revenue_definitions as d where d.tenant_id = t.tenant_id order by d.version desc limit 1) as "revenueDefinition",
-           (select json_build_object('version', a.version, 'models', a.models)
+           (select json_build_object('version', a.version, 'models', a.models, 'pathTransform', a.path_transform)
             from attribution_setting_versions as a where a.tenant_id = t.tenant_id order by a.version desc limit 1) as attribution
     from tenants as t
     where t.tenant_id = ${tenantId}`.execute(tx)

@@ -20,6 +20,7 @@ export interface ExplainedOrder {
   excluded: Readonly<Record<string, number>>
 }
 
+const REMOVED_BY_TRANSFORM = 'removed_by_transform'
 const EXCLUDED_BECAUSE: Readonly<Record<string, (lookbackDays: number) => string>> = {
   outside_lookback: (days) => `before the ${days} days of look-back`,
   after_order: () => 'after the order',
@@ -36,9 +37,10 @@ export function describeOrder(order: ExplainedOrder): { text: string; citations:
     eligible === 0
       ? 'goes to (unattributed): no touchpoint is eligible.'
       : `is divided by the model ${title} over ${count(eligible, 'eligible touchpoint')}.`
-  const reasons = Object.entries(excluded).map(
-    ([reason, number]) =>
-      `${count(number, 'touchpoint')} ${number === 1 ? 'lies' : 'lie'} ${EXCLUDED_BECAUSE[reason]?.(lookbackDays) ?? 'outside'} and ${number === 1 ? 'counts' : 'count'} for nothing.`,
+  const reasons = Object.entries(excluded).map(([reason, number]) =>
+    reason === REMOVED_BY_TRANSFORM
+      ? `${count(number, 'touchpoint')} ${number === 1 ? 'is' : 'are'} left out by the path transform.`
+      : `${count(number, 'touchpoint')} ${number === 1 ? 'lies' : 'lie'} ${EXCLUDED_BECAUSE[reason]?.(lookbackDays) ?? 'outside'} and ${number === 1 ? 'counts' : 'count'} for nothing.`,
   )
   const citations: Citation[] = [
     amount('net_revenue', netMinor, 'attribution_order_credits.revenue_minor'),

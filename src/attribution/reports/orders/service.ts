@@ -81,7 +81,7 @@ export async function readOrderCredits(
     identityTier: order.identityTier,
     config,
     asOf: runs[0] === undefined ? null : new Date(Math.max(...runs.map(({ dataCutoff }) => dataCutoff.getTime()))),
-    touches: explainTouches(stored, rows),
+    touches: explainTouches(stored, rows, config.pathTransform),
     models: config.models.flatMap(({ name }, place) => {
       const run = runs.find((one) => one.model === name)
       if (run === undefined || (model !== undefined && model !== name)) return []

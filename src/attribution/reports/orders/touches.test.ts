@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { setTransform } from '../../transforms/registry.ts'
 import type { TouchRow } from './queries.ts'
-import { explainTouches } from './touches.ts'
+import { explainTouches as explain } from './touches.ts'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 12, minute))
 
@@ -17,6 +18,12 @@ function touch(externalId: string, change: Partial<TouchRow> = {}): TouchRow {
     ...change,
   }
 }
+
+const explainTouches = (
+  stored: readonly TouchRow[],
+  credited: Parameters<typeof explain>[1],
+  transform = setTransform('identity', {}),
+) => explain(stored, credited, transform)
 
 const credit = (externalId: string, position: number, touchedAt = at(0), touchOrigin = 'server') => ({
   position,
@@ -60,4 +67,30 @@ test('earliest first, and by position where times are equal; an order without a 
   expect(explainTouches(rows, credits).map(({ externalId }) => externalId)).toEqual(['first', 'a', 'b', 'late'])
   const none = { position: 0, channel: '(unattributed)', touchOrigin: null, touchExternalId: null, touchedAt: null }
   expect(explainTouches([], [none])).toEqual([])
+})
+
+test('a touch that the transform leaves out is told of, and one that came after the figures is not', () => {
+  const direct = (id: string, minute: number) => touch(id, { channel: 'direct', occurredAt: at(minute) })
+  const rows = [
+    touch('one', { occurredAt: at(1) }),
+    direct('out', 2),
+    touch('two', { occurredAt: at(3) }),
+    direct('end', 4),
+  ]
+  const credits = [credit('one', 0, at(1)), credit('two', 1, at(3))]
+  const transform = setTransform('remove_unless_all', { channel: 'direct' })
+  expect(explainTouches([...rows, touch('late', { occurredAt: at(5) })], credits, transform)).toMatchObject([
+    { externalId: 'one', position: 1, exclusion: null },
+    { externalId: 'out', position: null, exclusion: 'removed_by_transform' },
+    { externalId: 'two', position: 2, exclusion: null },
+    { externalId: 'end', position: null, exclusion: 'removed_by_transform' },
+  ])
+})
+
+test('what counts and is stored no longer still stands for what the transform leaves out', () => {
+  const rows = [touch('again', { occurredAt: at(2) })]
+  expect(explainTouches(rows, [credit('first', 0, at(1))], setTransform('first', {}))).toMatchObject([
+    { externalId: 'first', position: 1 },
+    { externalId: 'again', exclusion: 'removed_by_transform' },
+  ])
 })
