@@ -18,6 +18,7 @@ import {
 } from '../support/given.ts'
 import { givenJourneys, givenNeighbour, type Journeys } from '../support/journeys.ts'
 import { expectRateLimited } from '../support/limits.ts'
+import { dropOwnConversions, givenOwnOrders } from '../support/money.ts'
 import { until, usePlatform } from '../support/platform.ts'
 import { untilIdle } from '../support/stored.ts'
 
@@ -380,6 +381,28 @@ test('200: converted, all orders count in the reporting currency at the stored r
   })
   expect(body.channels.find(({ channel }: Line) => channel === 'email')).toMatchObject({ revenue: usd(4_402) })
   expect((await report()).body.net_revenue, 'without it').toEqual(usd(13_510))
+  await dropOwnConversions(platform)
+  const again = await report({ convert: 'true', currency: 'USD' })
+  expect({ ...again.body, channels: null }, 'however they are stored').toEqual({ ...body, channels: null })
+  const moneyOf = ({ channels }: { channels: Line[] }) => channels.map(({ channel, revenue }) => [channel, revenue])
+  expect(moneyOf(again.body)).toEqual(moneyOf(body))
+})
+
+test('200: converted into the currency of the figures that answer, until those in a new one are published', async () => {
+  const tenant = await platform.createTenant()
+  await givenOwnOrders(platform, tenant, [
+    {
+      orderKey: 'own:1',
+      orderedAt: daysAgo(1),
+      currency: 'USD',
+      entries: [{ entryKey: 'own:1:capture', kind: 'capture', amountMinor: 900n, at: daysAgo(1) }],
+    },
+  ])
+  await givenTouches(platform, tenant, [{ visitorId: ulid(), at: new Date(), channel: 'direct' }])
+  await untilIdle(platform)
+  await platform.query("update tenants set reporting_currency = 'EUR' where tenant_id = $1", [tenant.tenantId])
+  expect((await report({ convert: 'true' }, tenant)).body).toMatchObject({ converted: true, net_revenue: usd(900) })
+  expectProblem(await report({ convert: 'true', currency: 'EUR' }, tenant), 'validation_failed', ['/query/currency'])
 })
 
 test('200: a run says what it changed against the one before it', async () => {

@@ -31,6 +31,7 @@ export interface Frame {
   figures: Figures
   window: ReportWindow
   basis: RevenueBasis
+  /** The reporting currency of the edition, which the window is in then; null: amounts stay as they are. */
   convertsTo: string | null
   /** Of order-level models. */
   models: readonly string[]

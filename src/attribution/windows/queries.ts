@@ -134,6 +134,9 @@ export async function sumCredits(
   { currency, isConverted }: ReportWindow,
   orders: readonly OrderRow[],
 ): Promise<LedgerChannel[]> {
+  const revenue = isConverted
+    ? sql`case when c.currency = ${currency} then c.revenue_minor else c.reporting_minor end`
+    : sql`c.revenue_minor`
   const sums = (column: string) => {
     const each = Array.from(
       { length: models },
@@ -142,12 +145,13 @@ export async function sumCredits(
     return sql`array[${sql.join(each)}]`
   }
   const { rows } = await sql<{ channel: string; micro: string[]; revenue: string[] }>`
-    select c.channel, ${sums('conversion_micro')} as micro, ${sums(isConverted ? 'reporting_minor' : 'revenue_minor')} as revenue
+    select c.channel, ${sums('conversion_micro')} as micro, ${sums('revenue')} as revenue
     from ${toRevisions(orders)}
     cross join lateral (
-      select * from attribution_order_credits as c
+      select c.channel, c.conversion_micro, ${revenue} as revenue
+      from attribution_order_credits as c
       where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
-        and ${isConverted ? sql`c.reporting_minor is not null` : sql`c.currency = ${currency}`}
+        and (c.currency = ${currency} ${isConverted ? sql`or c.reporting_minor is not null` : sql``})
       offset 0
     ) as c
     group by c.channel`.execute(tx)

@@ -146,7 +146,7 @@ export interface MeasureOptions {
   maxTouches?: number
 }
 
-/** Measures one window by the edition that answers, and publishes what comes of it; nothing where there is no edition. */
+/** Measures one window by the edition that answers, and publishes what comes of it; nothing where no edition has it. */
 export async function measureWindow(ctx: TenantContext, window: ReportWindow, options: MeasureOptions): Promise<void> {
   const { tenantId } = ctx
   const { signal, replicates, seed = seedOf(tenantId, window), maxTouches = MAX_TOUCHES } = options
@@ -210,6 +210,8 @@ async function readInputs(
   const edition = await findPublishedEdition(tx, tenantId)
   if (edition === undefined) return undefined
   const { editionId, config } = edition
+  // What is converted is in the edition's currency: another one is the next edition's.
+  if (window.isConverted && window.currency !== config.reportingCurrency) return undefined
   const span = await readSpan(tx, window)
   // A day that a zone left out, when the date line moved, has no moment.
   if (span.startsAt >= span.endsAt) return undefined

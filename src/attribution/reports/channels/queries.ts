@@ -33,7 +33,8 @@ interface StoredRow extends Omit<CreditRow, 'revenueMinor' | 'conversionMicro'> 
 
 /**
  * The credits of all orders of the window, and of what was taken back in it from other orders. `places` are those of the
- * models in the arrays, from 0 on. Where `convertsTo` is a currency, credits that are known in it count in it.
+ * models in the arrays, from 0 on. Where `convertsTo` is the reporting currency of the edition, credits that are known in it
+ * count in it.
  */
 export async function sumCredits(
   tx: Tx,
@@ -49,7 +50,8 @@ export async function sumCredits(
         convertsTo === null
           ? sql`c.currency, c.revenue_minor`
           : sql`case when c.reporting_minor is null then c.currency else ${convertsTo} end as currency,
-                coalesce(c.reporting_minor, c.revenue_minor) as revenue_minor`
+                case when c.currency = ${convertsTo} then c.revenue_minor else coalesce(c.reporting_minor, c.revenue_minor) end
+                  as revenue_minor`
       }`
   const isWithin = (column: 'c.occurred_at' | 'o.ordered_at') =>
     sql`(${sql.ref(column)} >= ${startsAt}::timestamptz and ${sql.ref(column)} < ${endsAt}::timestamptz)`
