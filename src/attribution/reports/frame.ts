@@ -5,7 +5,7 @@ import { type BasisBridge, bridgeOf, isCounted, type RevenueBasis } from '../../
 import { openWindow, type ReportRequest, type ReportWindow } from '../../tenants/report-window/service.ts'
 import { askForWindow, findWindowRun, type WindowRun } from '../windows/service.ts'
 import { coverageOf, sumEarned } from './channels/figures.ts'
-import { type CreditRow, type Dimension, type OrderTotal, sumCredits, sumOrders } from './channels/queries.ts'
+import { type CreditRow, type Dimension, sumCredits, sumOverRefunded } from './channels/queries.ts'
 import { type Figures, readFigures } from './models/service.ts'
 import { listRunsBehind, type RunRow } from './runs/queries.ts'
 
@@ -110,17 +110,17 @@ export async function readTotals(
   rows: readonly CreditRow[],
 ): Promise<WindowTotals> {
   const { figures, window, basis } = frame
-  const totals: OrderTotal[] =
+  const overRefundedMinor =
     figures.edition === null
-      ? []
-      : await sumOrders(tx, ctx.tenantId, { ...window, editionId: figures.edition.editionId })
+      ? 0n
+      : await sumOverRefunded(tx, ctx.tenantId, { ...window, editionId: figures.edition.editionId })
   const own = rows.filter(({ currency }) => currency === window.currency)
   const counted = own.filter((row) => isCounted(row, basis))
   const { conversionMicro, revenueMinor } = sumEarned(counted, 0)
   return {
     orders: toOrders(conversionMicro),
     netMinor: revenueMinor,
-    overRefundedMinor: totals.find(({ currency }) => currency === window.currency)?.overRefundedMinor ?? 0n,
+    overRefundedMinor,
     coverage: coverageOf(counted, 0),
     bridge: bridgeOf(own, (row) => row.revenueMinor[0] ?? 0n),
     otherCurrencies: othersOf(rows.filter((row) => isCounted(row, basis) && row.currency !== window.currency)),

@@ -46,6 +46,7 @@ export async function sumByDay(
   { startsAt, endsAt, timeZone }: Span,
   { basis, definition }: { basis: RevenueBasis; definition: RevenueDefinition },
 ): Promise<DayRow[]> {
+  const counting = countBy(tenantId, definition)
   const { rows } = await sql<DayRow>`
     with candidates as (
       select coalesce(g.group_key, f.order_key) as order_key
@@ -66,9 +67,10 @@ export async function sumByDay(
     ),
     members as (
       select order_key, order_key as member from candidates
-      union
-      select g.group_key, g.order_key from order_groups as g
-      where g.tenant_id = ${tenantId} and g.group_key in (select order_key from candidates)
+      union all
+      select c.order_key, g.order_key
+      from candidates as c
+      join order_groups as g on g.tenant_id = ${tenantId} and g.group_key = c.order_key and g.order_key <> c.order_key
     ),
     orders as (
       select m.order_key, min(f.ordered_at) as ordered_at
@@ -78,7 +80,7 @@ export async function sumByDay(
     ),
     stated as (
       select m.order_key, coalesce(l.corrects_entry_key, l.entry_key) as entry_key, l.kind, l.currency, l.vendor,
-             sum(l.amount_minor) as amount_minor,
+             sum(l.amount_minor)::bigint as amount_minor,
              min(l.occurred_at) as occurred_at,
              count(*) as entries,
              count(*) filter (where l.source = 'webhook') as verified,
@@ -107,30 +109,27 @@ export async function sumByDay(
       from stated as s
       left join orders as o on o.order_key = s.order_key
     ),
-    ${sharesBy(tenantId, definition)}
+    ${counting.shares}
     summed as (
-      select m.*, s.counted_minor, s.total_minor,
+      select m.*, ${counting.columns}
              sum(m.amount_minor) over steps as sum_minor,
              m.kind = 'capture' and row_number() over steps = 1 as is_first_capture
       from moved as m
-      left join shares as s on s.order_key = m.order_key and (s.currency is null or s.currency = m.currency)
+      ${counting.join}
       window steps as (partition by m.order_key, m.currency
                        order by m.kind <> 'capture', m.moved_at, m.kind, m.entry_key collate "C" rows unbounded preceding)
     ),
     cut as (
-      select s.*, sign(s.sum_minor) * div(2 * abs(s.sum_minor) * coalesce(s.counted_minor, 1) + coalesce(s.total_minor, 1),
-                                          2 * coalesce(s.total_minor, 1)) as counted_sum
+      select s.*, ${counting.cut(sql`s.sum_minor`)} as counted_sum, ${counting.cut(sql`(s.sum_minor - s.amount_minor)`)} as sum_before
       from summed as s
     ),
     counted as (
       select c.*,
-             c.counted_sum - coalesce(lag(c.counted_sum) over steps, 0) as part,
-             greatest(0, c.counted_sum) - greatest(0, coalesce(lag(c.counted_sum) over steps, 0)) as applied,
+             c.counted_sum - c.sum_before as part,
+             greatest(0, c.counted_sum) - greatest(0, c.sum_before) as applied,
              c.ordered_at >= ${startsAt}::timestamptz and c.ordered_at < ${endsAt}::timestamptz as is_ordered,
              c.moved_at >= ${startsAt}::timestamptz and c.moved_at < ${endsAt}::timestamptz as is_moved
       from cut as c
-      window steps as (partition by c.order_key, c.currency
-                       order by c.kind <> 'capture', c.moved_at, c.kind, c.entry_key collate "C")
     )
     select (${basis === 'order_date' ? sql`c.ordered_at` : sql`c.moved_at`} at time zone ${timeZone})::date as "day",
            c.currency,
@@ -151,21 +150,27 @@ export async function sumByDay(
   return rows
 }
 
+/** How a revenue definition takes part in the statement. */
+interface Counting {
+  shares: RawBuilder<unknown>
+  /** Of the shares. */
+  columns: RawBuilder<unknown>
+  join: RawBuilder<unknown>
+  /** What of a sum of an order's money is revenue. */
+  cut: (sum: RawBuilder<unknown>) => RawBuilder<unknown>
+}
+
 /**
- * What of each unit of an order's money is revenue: `counted_minor / total_minor`, in all currencies where `currency` is
- * null; no row where it counts whole. The parts that hold are chosen as `partsOfOrder` does.
+ * Each order counts by its share, `counted_minor / total_minor`, in all currencies where its `currency` is null, and whole where
+ * it has none. The parts that hold are chosen as `partsOfOrder` does.
  */
-function sharesBy(tenantId: string, definition: RevenueDefinition): RawBuilder<unknown> {
+function countBy(tenantId: string, definition: RevenueDefinition): Counting {
   const { includesTax, includesShipping, includesTips, subtractsDiscounts } = definition
   if (includesTax && includesShipping && includesTips && subtractsDiscounts) {
-    return sql`
-    shares as (
-      select null::text as order_key, null::text as currency, 1::numeric as counted_minor, 1::numeric as total_minor
-      where false
-    ),`
+    return { shares: sql``, columns: sql``, join: sql``, cut: (sum) => sum }
   }
   const nothing = sql`0`
-  return sql`
+  const shares = sql`
     parts as (
       select m.order_key, p.covers, p.currency, p.total_minor::numeric as total_minor,
              p.total_minor::numeric - ${includesTax ? nothing : sql`p.tax_minor`}
@@ -183,4 +188,11 @@ function sharesBy(tenantId: string, definition: RevenueDefinition): RawBuilder<u
       union all
       select order_key, currency, sum(counted_minor), sum(total_minor) from parts where not has_snapshot group by 1, 2
     ),`
+  const [counted, total] = [sql`coalesce(s.counted_minor, 1)`, sql`coalesce(s.total_minor, 1)`]
+  return {
+    shares,
+    columns: sql`s.counted_minor, s.total_minor,`,
+    join: sql`left join shares as s on s.order_key = m.order_key and (s.currency is null or s.currency = m.currency)`,
+    cut: (sum) => sql`(sign(${sum}) * div(2 * abs(${sum}) * ${counted} + ${total}, 2 * ${total}))`,
+  }
 }

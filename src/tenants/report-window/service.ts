@@ -2,7 +2,7 @@ import type { TenantContext } from '../../context.ts'
 import type { Tx } from '../../db/tenant.ts'
 import { ProblemError } from '../../problem/problem.ts'
 import { isTimeZone } from '../time-zone.ts'
-import { allowReportMemory, findLocalDay, resolveWindow } from './queries.ts'
+import { findLocalDay, prepareForReport, resolveWindow } from './queries.ts'
 
 const DAY_MS = 86_400_000
 
@@ -40,7 +40,7 @@ export async function openWindow(tx: Tx, ctx: TenantContext, request: ReportRequ
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     throw invalid('/query/time_zone', 'time_zone', 'There is no such time zone.')
   }
-  await allowReportMemory(tx)
+  await prepareForReport(tx)
   const window = await resolveWindow(tx, ctx.tenantId, { from, to, timeZone, now: ctx.clock() })
   requireSpan(window)
   return { ...window, currency: currency ?? window.reportingCurrency }

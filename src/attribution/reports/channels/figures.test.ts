@@ -1,7 +1,18 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { bridgeOf } from '../../../revenue/daily/days.ts'
-import { byDay, byRevenue, coverageOf, cpaOf, ratioOf, roasOf, sharesOf, sumEarned, toFigures } from './figures.ts'
+import {
+  byDay,
+  byRevenue,
+  coverageOf,
+  cpaOf,
+  ratioOf,
+  roasOf,
+  sharesOf,
+  sumEarned,
+  toChannels,
+  toFigures,
+} from './figures.ts'
 import type { CreditRow, SpendRow } from './queries.ts'
 
 const SEED = 20_261_121
@@ -36,6 +47,24 @@ test('money, conversions and spend are neither made nor lost in figures', () => 
       expect(figures.reduce((sum, figure) => sum + (figure.spendMinor ?? 0n), 0n)).toBe(spent)
       const keys = figures.map(({ channel, campaign }) => JSON.stringify([channel, campaign]))
       expect(new Set(keys).size).toBe(keys.length)
+    }),
+    { seed: SEED, numRuns: 2_000 },
+  )
+})
+
+test('without campaigns and days the channels are what they were', () => {
+  fc.assert(
+    fc.property(fc.array(anyRow), fc.constantFrom(0, 1), (rows, place) => {
+      const channels = toChannels(rows)
+      const sumOf = (of: readonly CreditRow[], channel: string) =>
+        sumEarned(
+          of.filter((row) => row.channel === channel),
+          place,
+        )
+      for (const { channel } of rows) expect(sumOf(channels, channel)).toEqual(sumOf(rows, channel))
+      const keys = channels.map(({ channel, isOrdered, isMoved }) => JSON.stringify([channel, isOrdered, isMoved]))
+      expect(new Set(keys).size).toBe(keys.length)
+      expect(channels.every(({ campaign, day }) => campaign === null && day === null)).toBe(true)
     }),
     { seed: SEED, numRuns: 2_000 },
   )

@@ -29,6 +29,24 @@ export function sumEarned(rows: readonly CreditRow[], place: number): Earned {
   )
 }
 
+/** The same credits without their campaigns and days. */
+export function toChannels(rows: readonly CreditRow[]): CreditRow[] {
+  const byChannel = Map.groupBy(rows, ({ currency, channel, tier, isOrdered, isMoved }) =>
+    JSON.stringify([currency, channel, tier, isOrdered, isMoved]),
+  )
+  return [...byChannel.values()].map((ofOne) => {
+    const [first] = ofOne as [CreditRow]
+    const sums = first.revenueMinor.map((_, place) => sumEarned(ofOne, place))
+    return {
+      ...first,
+      campaign: null,
+      day: null,
+      revenueMinor: sums.map(({ revenueMinor }) => revenueMinor),
+      conversionMicro: sums.map(({ conversionMicro }) => conversionMicro),
+    }
+  })
+}
+
 /** One figure for each channel (and campaign, or day) that has a credit by the model or spend, unordered. */
 export function toFigures(rows: readonly CreditRow[], spend: readonly SpendRow[], place: number): ChannelFigure[] {
   const earned = Map.groupBy(rows, keyOf)

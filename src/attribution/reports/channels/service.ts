@@ -18,9 +18,9 @@ import {
 } from '../frame.ts'
 import { type Figures, type ModelSetting, settingOf } from '../models/service.ts'
 import type { RunRow } from '../runs/queries.ts'
-import { byDay, byRevenue, sumEarned, toFigures } from './figures.ts'
+import { byDay, byRevenue, sumEarned, toChannels, toFigures } from './figures.ts'
 import { type ChannelLine, figuresOf, withShares } from './lines.ts'
-import { type Dimension, sumSpend } from './queries.ts'
+import { type CreditRow, type Dimension, sumSpend } from './queries.ts'
 
 const MAX_CAMPAIGNS = 1_000
 
@@ -85,7 +85,8 @@ async function reportOrderLevel(tx: Tx, ctx: TenantContext, asked: Reported): Pr
   const { frame, setting, measured, groupBy } = asked
   const { window, basis } = frame
   const model = setting.model.name
-  const rows = await readCredits(tx, ctx, frame, { models: [model], dimension: 'channel' })
+  const grouped = await readCredits(tx, ctx, frame, { models: [model], dimension: groupBy })
+  const rows = groupBy === 'channel' ? grouped : toChannels(grouped)
   const own = rows.filter((row) => row.currency === window.currency && isCounted(row, basis))
   const spend = await sumSpend(tx, ctx.tenantId, window, 'channel')
   const channels = withShares(toFigures(own, spend, 0).sort(byRevenue))
@@ -99,7 +100,7 @@ async function reportOrderLevel(tx: Tx, ctx: TenantContext, asked: Reported): Pr
       ...line,
       confidence: confidenceOf(measured, { model, channel: line.channel }),
     })),
-    ...(await readGroups(tx, ctx, frame, { model, dimension: groupBy })),
+    ...(groupBy === 'channel' ? noGroups() : await readGroups(tx, ctx, frame, { rows: grouped, dimension: groupBy })),
     runs,
   }
 }
@@ -135,11 +136,9 @@ async function readGroups(
   tx: Tx,
   ctx: TenantContext,
   frame: Frame,
-  { model, dimension }: { model: string; dimension: Dimension },
+  { rows, dimension }: { rows: readonly CreditRow[]; dimension: Dimension },
 ): Promise<Pick<ChannelReport, 'groups' | 'rest'>> {
-  if (dimension === 'channel') return noGroups()
   const { window, basis } = frame
-  const rows = await readCredits(tx, ctx, frame, { models: [model], dimension })
   const own = rows.filter((row) => row.currency === window.currency && isCounted(row, basis))
   const figures = toFigures(own, await sumSpend(tx, ctx.tenantId, window, dimension), 0)
   const lines = withShares(figures.sort(dimension === 'day' ? byDay : byRevenue))
