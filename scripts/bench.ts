@@ -21,7 +21,7 @@ const benches: Record<string, { about: string; run: (options: { isJson: boolean 
   },
   attribution: {
     about:
-      'figures by every model, from stored events to published runs, whole and after 1 % of change, beside an order at a time (some minutes; a tenth with BENCH_SHARE=0.1)',
+      'figures by every model, from stored events to published runs, whole and after 1 % of change, Markov with resamples, reports and an unchanged counter over HTTP, beside an order at a time (some minutes; a tenth with BENCH_SHARE=0.1)',
     run: runAttributionBench,
   },
   auth: {

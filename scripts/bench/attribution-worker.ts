@@ -1,15 +1,23 @@
-// What `npm run bench -- attribution` measures: a process as the worker is, that publishes what one tenant has stored.
-//   DATABASE_URL=… SKELDIR_MASTER_KEY=… node scripts/bench/attribution-worker.ts <tenant-id>
+// What `npm run bench -- attribution` measures: a process as the worker is, that publishes what one tenant has stored, or
+// measures a window of what is published (UTC days, both included).
+//   DATABASE_URL=… SKELDIR_MASTER_KEY=… node scripts/bench/attribution-worker.ts <tenant-id> [<first day> <last day>]
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { bringUpToDate } from '../../src/attribution/engine/service.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { TenantContext } from '../../src/context.ts'
 import { createContext } from '../../src/main/context.ts'
+import { type MarkovCost, measureMarkov } from './attribution-markov.ts'
 
 /** What the parent is told of one publication. */
-export interface Published {
+export interface Published extends Usage {
   ms: number
+}
+
+/** And of a window. */
+export interface Windowed extends Usage, MarkovCost {}
+
+interface Usage {
   /** Of this process, since it began. */
   peakMb: number
   /** Processor time of this process, and of those of the database that served it (Linux; elsewhere 0). */
@@ -17,7 +25,7 @@ export interface Published {
   databaseCpuMs: number
 }
 
-const [tenantId = ''] = process.argv.slice(2)
+const [tenantId = '', from, to = from] = process.argv.slice(2)
 const worker = createContext(loadConfig(process.env), 'app_worker', 'bench')
 const ctx: TenantContext = {
   ...worker,
@@ -28,10 +36,6 @@ const ctx: TenantContext = {
 }
 const servers = new Set<number>()
 worker.db.main.pool.on('connect', (client) => servers.add((client as unknown as { processID: number }).processID))
-const cpu = process.cpuUsage()
-const started = performance.now()
-await bringUpToDate(ctx, new AbortController().signal)
-const used = process.cpuUsage(cpu)
 /** Fields 14 and 15 of proc(5), in hundredths of a second. */
 function readCpuMs(pid: number): number {
   const path = `/proc/${pid}/stat`
@@ -40,11 +44,22 @@ function readCpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-const published: Published = {
-  ms: performance.now() - started,
+async function work(): Promise<{ ms: number } | MarkovCost> {
+  if (from === undefined || to === undefined) {
+    const started = performance.now()
+    await bringUpToDate(ctx, new AbortController().signal)
+    return { ms: performance.now() - started }
+  }
+  return await measureMarkov(ctx, { from, to, timeZone: 'UTC', currency: 'USD', isConverted: false })
+}
+
+const cpu = process.cpuUsage()
+const done = await work()
+const used = process.cpuUsage(cpu)
+const usage: Usage = {
   peakMb: process.resourceUsage().maxRSS / 1_024,
   cpuMs: (used.user + used.system) / 1_000,
   databaseCpuMs: [...servers].reduce((sum, pid) => sum + readCpuMs(pid), 0),
 }
 await worker.close()
-process.stdout.write(`${JSON.stringify(published)}\n`)
+process.stdout.write(`${JSON.stringify({ ...done, ...usage })}\n`)
