@@ -117,7 +117,7 @@ export async function listOrderTouches(
     cross join lateral (  -- under each entry stand the same touches
       select string_agg(c.channel, ',' order by c.position)                  as channels,
              string_agg(${us('c.touched_at')}::text, ',' order by c.position) as times
-      from attribution_order_credits as c
+      from attribution_credits_by_touch as c
       where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
         and c.touched_at is not null
       group by c.entry_key
@@ -134,13 +134,11 @@ export async function sumCredits(
   { currency, isConverted }: ReportWindow,
   orders: readonly OrderRow[],
 ): Promise<LedgerChannel[]> {
-  const revenue = isConverted
-    ? sql`case when c.currency = ${currency} then c.revenue_minor else c.reporting_minor end`
-    : sql`c.revenue_minor`
+  const revenue = isConverted ? sql`c.reporting_minor` : sql`c.revenue_minor`
   const sums = (column: string) => {
     const each = Array.from(
       { length: models },
-      (_, model) => sql`sum(c.${sql.ref(column)}[${sql.lit(model + 1)}])::text`,
+      (_, model) => sql`sum(c.${sql.ref(column)}[c.models_before + ${sql.lit(model + 1)}])::text`,
     )
     return sql`array[${sql.join(each)}]`
   }
@@ -148,10 +146,10 @@ export async function sumCredits(
     select c.channel, ${sums('conversion_micro')} as micro, ${sums('revenue')} as revenue
     from ${toRevisions(orders)}
     cross join lateral (
-      select c.channel, c.conversion_micro, ${revenue} as revenue
-      from attribution_order_credits as c
+      select c.channel, c.models_before, c.conversion_micro, ${revenue} as revenue
+      from attribution_credits_by_touch as c
       where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
-        and (c.currency = ${currency} ${isConverted ? sql`or c.reporting_minor is not null` : sql``})
+        and ${isConverted ? sql`c.reporting_minor is not null` : sql`c.currency = ${currency}`}
       offset 0
     ) as c
     group by c.channel`.execute(tx)

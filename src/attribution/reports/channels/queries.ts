@@ -50,11 +50,10 @@ export async function sumCredits(
     sql`(${sql.ref(column)} >= ${startsAt}::timestamptz and ${sql.ref(column)} < ${endsAt}::timestamptz)`
   const movedAt = sql`case when c.kind = 'capture' then o.ordered_at else c.occurred_at end`
   const countsAt = basis === 'order_date' ? sql`o.ordered_at` : movedAt
-  // In the reporting currency itself the converted amounts may be missing: they are the same.
   const revenue = convertsTo === null ? sql`c.revenue_minor` : sql`(coalesce(c.reporting_minor, c.revenue_minor))`
   const sums = places.flatMap((place, index) => [
-    sql`sum(${revenue}[${sql.lit(place + 1)}]) as ${sql.ref(`revenue_${index}`)}`,
-    sql`sum(c.conversion_micro[${sql.lit(place + 1)}]) as ${sql.ref(`conversion_${index}`)}`,
+    sql`sum(${revenue}[c.models_before + ${sql.lit(place + 1)}]) as ${sql.ref(`revenue_${index}`)}`,
+    sql`sum(c.conversion_micro[c.models_before + ${sql.lit(place + 1)}]) as ${sql.ref(`conversion_${index}`)}`,
   ])
   const columns = sql`
              c.currency, c.channel, o.identity_tier as tier,
@@ -70,13 +69,13 @@ export async function sumCredits(
     from (
       select ${columns}, true as is_ordered, c.kind = 'capture' or ${isWithin('c.occurred_at')} as is_moved, ${sql.join(sums)}
       from attribution_orders as o
-      join attribution_order_credits as c on c.tenant_id = ${tenantId} and c.edition_id = ${editionId}
+      join attribution_credits_by_touch as c on c.tenant_id = ${tenantId} and c.edition_id = ${editionId}
                                    and c.order_key = o.order_key and c.revision = o.revision
       where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and ${isWithin('o.ordered_at')}
       group by 1, 2, 3, 4, 5, 6, 7, 8
       union all
       select ${columns}, false, true, ${sql.join(sums)}
-      from attribution_order_credits as c
+      from attribution_credits_by_touch as c
       join attribution_orders as o on o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
                                   and o.order_key = c.order_key and o.revision = c.revision
       where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.kind <> 'capture'
@@ -155,19 +154,19 @@ export async function listChannelOrders(
   { editionId, startsAt, endsAt, basis }: CreditSpan,
   { place, channel, currency, limit }: { place: number; channel: string; currency: string; limit: number },
 ): Promise<{ orders: ChannelOrderRow[]; count: number }> {
-  const revenue = sql`c.revenue_minor[${sql.lit(place + 1)}]`
-  const conversion = sql`c.conversion_micro[${sql.lit(place + 1)}]`
+  const revenue = sql`c.revenue_minor[c.models_before + ${sql.lit(place + 1)}]`
+  const conversion = sql`c.conversion_micro[c.models_before + ${sql.lit(place + 1)}]`
   const captures = sql`
       select c.order_key, c.channel, ${revenue} as revenue, ${conversion} as conversion
       from attribution_orders as o
-      join attribution_order_credits as c on c.tenant_id = ${tenantId} and c.edition_id = ${editionId}
+      join attribution_credits_by_touch as c on c.tenant_id = ${tenantId} and c.edition_id = ${editionId}
                                    and c.order_key = o.order_key and c.revision = o.revision
       where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and c.currency = ${currency}
         and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz`
   const taken = sql`
       union all
       select c.order_key, c.channel, ${revenue}, ${conversion}
-      from attribution_order_credits as c
+      from attribution_credits_by_touch as c
       join attribution_orders as o on o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
                                   and o.order_key = c.order_key and o.revision = c.revision
       where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.kind <> 'capture' and c.currency = ${currency}

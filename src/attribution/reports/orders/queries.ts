@@ -64,7 +64,7 @@ export async function listOrderCredits(
 ): Promise<OrderCreditRow[]> {
   const places = Array.from({ length: models }, (_, place) => place + 1)
   const sums = (column: 'revenue_minor' | 'conversion_micro') =>
-    sql`array[${sql.join(places.map((place) => sql`sum(${sql.ref(`c.${column}`)}[${sql.lit(place)}])::text`))}]`
+    sql`array[${sql.join(places.map((place) => sql`sum(${sql.ref(`c.${column}`)}[c.models_before + ${sql.lit(place)}])::text`))}]`
   const { rows } = await sql<
     Omit<OrderCreditRow, 'revenueMinor' | 'conversionMicro'> & { revenueMinor: string[]; conversionMicro: string[] }
   >`
@@ -75,7 +75,7 @@ export async function listOrderCredits(
            c.touched_at              as "touchedAt",
            ${sums('revenue_minor')}    as "revenueMinor",
            ${sums('conversion_micro')} as "conversionMicro"
-    from attribution_order_credits as c
+    from attribution_credits_by_touch as c
     where c.tenant_id = ${tenantId}
       and c.edition_id = ${editionId}
       and c.order_key = ${orderKey}

@@ -117,7 +117,7 @@ export async function listRunsBehind(
   const refunded = sql`
       or p.window_start in (
         select date_trunc('day', c.ordered_at, 'UTC')
-        from attribution_order_credits as c
+        from attribution_credits_by_touch as c
         where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.kind <> 'capture'
           and c.occurred_at >= ${startsAt}::timestamptz and c.occurred_at < ${endsAt}::timestamptz)`
   const { rows } = await sql<RunRow>`
