@@ -2109,7 +2109,7 @@ export interface components {
         AttributionComparison: {
             /**
              * Format: date-time
-             * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
+             * @description The newest data cutoff of the runs; what was committed until then is in the figures. Null without a run.
              */
             as_of: string | null;
             attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];
@@ -2691,7 +2691,7 @@ export interface components {
         ChannelAttribution: {
             /**
              * Format: date-time
-             * @description The newest data cutoff of the runs; what was recorded until then is in the figures. Null without a run.
+             * @description The newest data cutoff of the runs; what was committed until then is in the figures. Null without a run.
              */
             as_of: string | null;
             attribution_settings_version: components["schemas"]["AttributionSettingsVersion"];

@@ -4239,8 +4239,11 @@ CREATE OR REPLACE FUNCTION internal.note_statements()
 AS $function$
 begin
   insert into public.attribution_changes (tenant_id, order_key)
-  select distinct n.tenant_id, n.order_key from new_rows as n
-  where n.entry_key is not null;
+  select n.tenant_id, n.order_key from new_rows as n where n.entry_key is not null
+  union
+  select n.tenant_id, l.order_key
+  from new_rows as n
+  join public.ledger_entries as l on l.tenant_id = n.tenant_id and l.entry_key = n.entry_key;
   return null;
 end
 $function$;

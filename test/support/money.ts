@@ -88,14 +88,3 @@ export async function givenOwnOrders(
     [tenantId, JSON.stringify(entries)],
   )
 }
-
-/** Credits in the reporting currency of their edition without their amounts in it, which are the same: either form may be stored. */
-export async function dropOwnConversions(platform: TestPlatform): Promise<void> {
-  await platform.query(
-    `set session_replication_role = replica;
-     update attribution_order_credits as c set reporting_minor = null
-     from attribution_editions as e
-     where e.tenant_id = c.tenant_id and e.edition_id = c.edition_id and c.currency = e.config ->> 'reportingCurrency';
-     set session_replication_role = default`,
-  )
-}

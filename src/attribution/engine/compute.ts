@@ -26,6 +26,13 @@ export interface Computation {
   rates: RateTable
 }
 
+/** What is known of an order from the credits that it had. */
+export interface FormerOrder {
+  identityTier: Tier | 'none'
+  /** Null where those are of another edition. */
+  inputSha256: Buffer | null
+}
+
 /**
  * What an order's credits are to be, or null where they are computed from the same as those that it has, by the hash of what
  * they are computed from. `lost` are touches that it was credited by and that are stored no longer.
@@ -33,14 +40,16 @@ export interface Computation {
 export function computeOrder(
   { config, models, rates }: Computation,
   read: ReadOrder,
-  { lost, inputSha256: known }: { lost: readonly OrderTouch[]; inputSha256: Buffer | undefined },
+  { lost, former }: { lost: readonly OrderTouch[]; former: FormerOrder | undefined },
 ): ComputedOrder | null {
   // What a transform leaves out is in no credit, so its end of time is no change: `PathTransform` promises the same without it.
   const touches = transformJourney(config.pathTransform, withLost(read, lost, config.lookbackDays))
-  const order = { ...read.order, touches }
+  // Who had ordered is forgotten at the end of its time; that it was known is not.
+  const hasIdentity = read.order.hasIdentity || former?.identityTier === 'visitor_id'
+  const order = { ...read.order, hasIdentity, touches }
   const { counting, text } = countingOf(read, order, { config, rates })
   const inputSha256 = hashOrderInput(order, text)
-  if (known?.equals(inputSha256) === true) return null
+  if (former?.inputSha256?.equals(inputSha256) === true) return null
   const credited = creditOrder(order, models, counting)
   return {
     revision: {
@@ -70,8 +79,10 @@ function withLost(read: ReadOrder, lost: readonly OrderTouch[], lookbackDays: nu
       occurredAtUs >= from && occurredAtUs <= order.orderedAtUs && (previousUs === null || occurredAtUs > previousUs),
   )
   if (kept.length === 0) return order.touches
-  const isVisitors = kept.some(({ origin }) => origin !== 'order')
-  const touches = isBrought && isVisitors ? kept : [...order.touches, ...kept]
+  const visitors = kept.filter(({ origin }) => origin !== 'order')
+  // Those of the visitor take the place of what the order itself brought.
+  const isBroughtOnly = isBrought && visitors.length === 0
+  const touches = isBroughtOnly ? [...order.touches, ...kept] : [...(isBrought ? [] : order.touches), ...visitors]
   return touches.toSorted(
     (a, b) => a.occurredAtUs - b.occurredAtUs || compare(a.externalId, b.externalId) || compare(a.origin, b.origin),
   )

@@ -2,7 +2,7 @@ import { sqlState } from '../../db/errors.ts'
 import type { Tx } from '../../db/tenant.ts'
 import { MAX_RATE_AGE_DAYS, toRateTable } from '../exchange.ts'
 import { listRates } from '../rates/queries.ts'
-import { type Computation, computeOrder } from './compute.ts'
+import { type Computation, computeOrder, type FormerOrder } from './compute.ts'
 import type { SetModel } from './credit.ts'
 import { describeModel, modelsOf } from './editions/config.ts'
 import { type Edition, setPublications } from './editions/queries.ts'
@@ -92,6 +92,8 @@ interface Chunk {
   orderKeys: readonly string[]
   orders: ReadOrder[]
   pointers: Map<string, Pointer>
+  /** Of orders that have no pointer, those of the former edition. */
+  formerPointers: Map<string, Pointer>
   lost: Map<string, OrderTouch[]>
   rates: Computation['rates']
 }
@@ -104,13 +106,21 @@ async function readChunk(tx: Tx, request: PublishRequest, orderKeys: readonly st
     readPointers(tx, { tenantId, editionId }, orderKeys),
   ])
   const lost = await readLost(tx, { tenantId, editionId }, pointers, orders)
+  let formerPointers: Chunk['formerPointers'] = new Map()
   if (formerEditionId !== null) {
     const fresh = orderKeys.filter((orderKey) => !pointers.has(orderKey))
     const former = { tenantId, editionId: formerEditionId }
-    const known = await readPointers(tx, former, fresh)
-    for (const [orderKey, touches] of await readLost(tx, former, known, orders)) lost.set(orderKey, touches)
+    formerPointers = await readPointers(tx, former, fresh)
+    for (const [orderKey, touches] of await readLost(tx, former, formerPointers, orders)) lost.set(orderKey, touches)
   }
-  return { orderKeys, orders, pointers, lost, rates: await readRates(tx, config.reportingCurrency, orders) }
+  return {
+    orderKeys,
+    orders,
+    pointers,
+    formerPointers,
+    lost,
+    rates: await readRates(tx, config.reportingCurrency, orders),
+  }
 }
 
 /**
@@ -201,7 +211,7 @@ async function publishChunk(
     // What an unfinished edition has not come to yet, it will read then.
     if (pointer === undefined && status === 'building' && !isBefore(orderedAtUs, builtUntil)) continue
     const lost = chunk.lost.get(orderKey) ?? []
-    const computed = computeOrder(computation, read, { lost, inputSha256: pointer?.inputSha256 })
+    const computed = computeOrder(computation, read, { lost, former: formerOf(chunk, orderKey) })
     if (computed === null) continue
     const { revision, journey, entries } = computed
     orders.push(revision)
@@ -224,6 +234,11 @@ async function publishChunk(
     const orderKeys = left.map(({ orderKey }) => orderKey)
     await writing.add(deleteOrders(tx, publication, orderKeys))
   }
+}
+
+function formerOf({ pointers, formerPointers }: Chunk, orderKey: string): FormerOrder | undefined {
+  const known = formerPointers.get(orderKey)
+  return pointers.get(orderKey) ?? (known && { identityTier: known.identityTier, inputSha256: null })
 }
 
 interface Change {

@@ -65,12 +65,14 @@ async function publishChanges(
   if (changes.taken === 0) return 'done'
   const part = await findPart(tx, tenantId, changes.spans)
   await noteSpans(tx, tenantId, part.left)
+  const { leftSince } = changes
+  const cutoff = leftSince !== null && leftSince < dataCutoff ? leftSince : dataCutoff
   for (const edition of [published, building]) {
     if (edition === undefined) continue
     const dirty = await listDirtyOrders(tx, tenantId, changes, edition.config.lookbackDays)
     const orderKeys = [...new Set([...dirty, ...part.orderKeys])]
     const formerEditionId = edition === building ? published.editionId : null
-    await publishOrders(tx, { tenantId, edition, orderKeys, dataCutoff, cause: 'data', formerEditionId })
+    await publishOrders(tx, { tenantId, edition, orderKeys, dataCutoff: cutoff, cause: 'data', formerEditionId })
   }
   return changes.taken < MAX_CHANGES && part.left.length === 0 ? 'done' : 'more'
 }

@@ -16,7 +16,6 @@ import type { TenantContext } from '../../../src/context.ts'
 import { inTenant } from '../../../src/db/tenant.ts'
 import { run } from '../../support/apart.ts'
 import { childEnvironment } from '../../support/child-environment.ts'
-import { dropOwnConversions } from '../../support/money.ts'
 import { startPlatform, type TestPlatform, type TestTenant, until } from '../../support/platform.ts'
 import { connectAs } from '../../support/rows.ts'
 import { type StoredJourney, storeJourneys, visitor } from '../../support/window-journeys.ts'
@@ -250,12 +249,6 @@ describe('the journeys of a window', () => {
       ['ads', 1, 1_000, 1],
       ['email', 1, 1_500, 1],
     ])
-    await dropOwnConversions(platform)
-    const { windowRunId, inputHash } = await measured({ ...MARCH, isConverted: true })
-    expect({ windowRunId, inputHash }, 'however they are stored').toEqual({
-      windowRunId: converted.windowRunId,
-      inputHash: converted.inputHash,
-    })
     await measureWindow(ctx, { ...MARCH, currency: 'EUR', isConverted: true }, { signal })
     expect(
       await findRun({ ...MARCH, currency: 'EUR', isConverted: true }),

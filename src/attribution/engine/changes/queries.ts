@@ -21,6 +21,8 @@ export interface Changes {
   spans: Span[]
   /** How many rows these are. */
   taken: number
+  /** When the oldest of those that are left was noted; null: none is. */
+  leftSince: Date | null
 }
 
 /** Times as the database writes them, infinities among others; the end is excluded. */
@@ -58,8 +60,11 @@ export async function takeChanges(tx: Tx, tenantId: string, limit: number): Prom
                      from (select unnest(range_agg(tstzrange(coalesce(s.from_at, '-infinity'), coalesce(s.until_at, 'infinity'))))
                                   as span
                            from seen as s where num_nonnulls(s.order_key, s.identity) = 0) as m), '[]'::json) as spans,
-           (select count(*)::integer from taken) as taken`.execute(tx)
-  const { orderKeys, visitors, spans, taken } = rows[0] as Changes
+           (select count(*)::integer from taken) as taken,
+           (select c.recorded_at from attribution_changes as c
+            where c.tenant_id = ${tenantId} and c.change_id > (select max(f.change_id) from first as f)
+            order by c.change_id limit 1) as "leftSince"`.execute(tx)
+  const { orderKeys, visitors, spans, taken, leftSince } = rows[0] as Changes
   return {
     orderKeys,
     visitors: visitors.map(({ identity, fromUs, untilUs }) => ({
@@ -69,6 +74,7 @@ export async function takeChanges(tx: Tx, tenantId: string, limit: number): Prom
     })),
     spans,
     taken,
+    leftSince,
   }
 }
 

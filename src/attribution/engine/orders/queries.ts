@@ -227,10 +227,11 @@ export async function readOrders(
                min(least(l.occurred_at, (select min(s.occurred_at) from canonical_events as s
                                          where s.tenant_id = ${tenantId} and s.entry_key = l.entry_key
                                            and s.counts and s.amount_minor is distinct from 0))) as occurred_at
-        from ledger_entries as l
-        where l.tenant_id = ${tenantId}
-          and l.order_key = any (o.members)
-          and not exists (select from uncounted_entries as u
+        from unnest(o.members) as m (member)
+        cross join lateral (
+          select l.* from ledger_entries as l where l.tenant_id = ${tenantId} and l.order_key = m.member offset 0
+        ) as l
+        where not exists (select from uncounted_entries as u
                           where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
         group by 1, l.kind, l.currency, l.reverses_entry_key
         having sum(l.amount_minor) <> 0
@@ -250,25 +251,27 @@ export async function readOrders(
       select json_agg(json_build_array((extract(epoch from t.occurred_at) * 1000000)::bigint, t.origin, t.external_id, t.channel,
                                        t.campaign, t.tier)
                       order by t.occurred_at, t.external_id collate "C", t.origin) as list
-      from touchpoints as t
+      from unnest(o.members) as m (member)
+      cross join lateral (
+        select t.* from touchpoints as t where t.tenant_id = ${tenantId} and t.identity is null and t.order_key = m.member offset 0
+      ) as t
       where touches.list is null
-        and t.tenant_id = ${tenantId}
-        and t.identity is null
-        and t.order_key = any (o.members)
         and t.occurred_at between o.ordered_at - make_interval(hours => ${lookbackDays * 24}) and o.ordered_at
     ) as brought on true
     left join lateral (
       select json_agg(json_build_array(p.order_key, p.fact_id, p.covers, p.version_at, p.currency, p.total_minor::text,
                                        p.tax_minor::text, p.shipping_minor::text, p.tip_minor::text, p.discount_minor::text)) as list
-      from order_parts as p
-      where p.tenant_id = ${tenantId} and p.order_key = any (o.members)
+      from unnest(o.members) as m (member)
+      cross join lateral (
+        select p.* from order_parts as p where p.tenant_id = ${tenantId} and p.order_key = m.member offset 0
+      ) as p
     ) as parts on true
     where entries.list is not null
     order by o.order_key collate "C"`.execute(tx)
   return rows.map(toOrder)
 }
 
-/** Of these orders those that have a capture which was not corrected to nothing, by all of their keys. */
+/** Of these orders those that have a capture which counts and was not corrected to nothing, by all of their keys. */
 function paidOrders(tenantId: string, keys: 'chunk' | 'strangers') {
   return sql`
       select m.order_key, array_agg(distinct m.member) as members, min(f.ordered_at) as ordered_at,
@@ -280,12 +283,17 @@ function paidOrders(tenantId: string, keys: 'chunk' | 'strangers') {
             cross join lateral (
               select g.order_key from order_groups as g where g.tenant_id = ${tenantId} and g.group_key = k.order_key offset 0
             ) as g) as m
-      cross join lateral (
+      left join lateral (  -- under some keys nothing but a refund may be known
         select f.ordered_at, f.identity from order_facts as f where f.tenant_id = ${tenantId} and f.order_key = m.member offset 0
-      ) as f
+      ) as f on true
       group by m.order_key
-      having exists (select from ledger_entries as l
-                     where l.tenant_id = ${tenantId} and l.order_key = any (array_agg(m.member)) and l.kind = 'capture'
+      having min(f.ordered_at) is not null
+         and exists (select from unnest(array_agg(distinct m.member)) as k (member)
+                     cross join lateral (
+                       select l.amount_minor, coalesce(l.corrects_entry_key, l.entry_key) as entry_key from ledger_entries as l
+                       where l.tenant_id = ${tenantId} and l.order_key = k.member and l.kind = 'capture' offset 0
+                     ) as l
+                     where not exists (select from uncounted_entries as u where u.tenant_id = ${tenantId} and u.entry_key = l.entry_key)
                      having sum(l.amount_minor) <> 0)`
 }
 

@@ -9,6 +9,7 @@ export interface Pointer extends CountedOrder {
   orderKey: string
   revision: number
   orderedAt: Date
+  identityTier: Tier | 'none'
 }
 
 /** As a range in order, since a planner who thinks the table empty takes the index on times for an equal key. */
@@ -18,7 +19,7 @@ export async function readPointers(
   orderKeys: readonly string[],
 ): Promise<Map<string, Pointer>> {
   const { rows } = await sql<Omit<Pointer, 'money'> & StoredMoney>`
-    select o.order_key as "orderKey", o.revision, o.ordered_at as "orderedAt", o.touches, o.input_sha256 as "inputSha256",
+    select o.order_key as "orderKey", o.revision, o.ordered_at as "orderedAt", o.identity_tier as "identityTier", o.touches, o.input_sha256 as "inputSha256",
            o.output_sha256 as "outputSha256", ${moneyColumns('o')}
     from unnest(${orderKeys as string[]}::text[]) as k (order_key)
     cross join lateral (
