@@ -21,6 +21,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attribution/editions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What figures were calculated by, and when that changed
+         * @description Lists the editions of the tenant, the newest first. An edition is what all figures are calculated by: the models with their parameters, the path transform, the look-back, the channel rules, the revenue definition and the reporting currency. A changed setting makes another one, which answers once it is whole. Each says what is set otherwise than in the one that answered before it. For every role.
+         */
+        get: operations["listAttributionEditions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/editions/{edition_number}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What another edition moved
+         * @description Says for the orders of some days what each channel has by each model more, or less, than by an earlier edition: what other settings moved (`by_edition`), and what data moved that came after the edition began to answer (`by_data`); `before`, `by_edition` and `by_data` sum exactly to `after`, and the channels of a model to the net revenue. Of an edition that was superseded the figures are its last ones. Days are those of the orders, in UTC. For every role.
+         */
+        get: operations["getAttributionEditionChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/attribution/explain/{entity_type}/{entity_id}": {
         parameters: {
             query?: never;
@@ -314,6 +354,26 @@ export interface paths {
          * @description Deprecated: use `getRealtimeRevenueV1`, which takes the same parameters and gives the same answer, entity tag included. For every role.
          */
         get: operations["getRealtimeRevenue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attribution/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every run of a day
+         * @description Lists the runs over the orders of one UTC day, the newest first: all that ever answered, with what each moved and why it was made. For every role.
+         */
+        get: operations["listAttributionRuns"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2156,6 +2216,101 @@ export interface components {
             /** @description Distinct converting visitors behind the figure; an order without a visitor counts as one. */
             sample_size: components["schemas"]["Count"];
         } | null;
+        AttributionEdition: {
+            /**
+             * Format: date-time
+             * @description When it was begun.
+             */
+            created_at: string;
+            differences: components["schemas"]["AttributionEditionDifferences"];
+            edition: components["schemas"]["AttributionEditionNumber"];
+            /** @description Number of the edition that answered before it was begun or published; null for the first one. */
+            previous: number | null;
+            /**
+             * Format: date-time
+             * @description From when on it answered; null where it never did.
+             */
+            published_at: string | null;
+            /**
+             * @description `building`: not whole yet. `published`: it answers. `superseded`: it has answered. `given_up`: the settings changed again before it was whole.
+             * @enum {string}
+             */
+            status: "building" | "published" | "superseded" | "given_up";
+            /**
+             * Format: date-time
+             * @description When it was superseded or given up; null before.
+             */
+            superseded_at: string | null;
+        };
+        AttributionEditionChanges: {
+            /** @description Number of the edition that it is compared with; null where none answered before. */
+            against: number | null;
+            /**
+             * Format: date-time
+             * @description The newest data cutoff of the edition's runs of these days; null without a run.
+             */
+            as_of: string | null;
+            differences: components["schemas"]["AttributionEditionDifferences"];
+            edition: components["schemas"]["AttributionEditionNumber"];
+            /**
+             * Format: date
+             * @description Last day (UTC).
+             */
+            end_date: string;
+            /** @description By model and currency, in order of the models' list and of the currency's code; models of single orders only. */
+            figures: components["schemas"]["AttributionEditionFigures"][];
+            /**
+             * Format: date
+             * @description First day (UTC).
+             */
+            start_date: string;
+            /**
+             * @description The time zone of the days.
+             * @enum {string}
+             */
+            time_zone: "UTC";
+        };
+        /** @description What a channel had and has. The first three sum to the last. */
+        AttributionEditionChannel: {
+            /** @description By the edition now, or as it was last. */
+            after: components["schemas"]["AttributionEditionFigure"];
+            /** @description By the other edition, as it was last. */
+            before: components["schemas"]["AttributionEditionFigure"];
+            /** @description What data and requested recalculations moved since its publication. */
+            by_data: components["schemas"]["AttributionEditionFigure"];
+            /** @description What the edition had at its publication, less that. */
+            by_edition: components["schemas"]["AttributionEditionFigure"];
+            channel: components["schemas"]["CreditedChannel"];
+        };
+        AttributionEditionDifference: {
+            /** @description Its value here as a JSON text; null where it has none. */
+            after: string | null;
+            /** @description Its value there as a JSON text; null where it had none. */
+            before: string | null;
+            /** @description Name of the setting, as in `models.position.first`. */
+            setting: string;
+            /** @description The same in a sentence. */
+            text: string;
+        };
+        /** @description What is set otherwise than in the other edition, in order of the settings' names; empty where there is no other. */
+        AttributionEditionDifferences: components["schemas"]["AttributionEditionDifference"][];
+        AttributionEditionFigure: {
+            /** @description In multiples of 0.000001. */
+            conversions: number;
+            revenue: components["schemas"]["Money"];
+        };
+        AttributionEditionFigures: {
+            /** @description The channels that have credit by either edition, in order of their names. */
+            channels: components["schemas"]["AttributionEditionChannel"][];
+            currency: components["schemas"]["Currency"];
+            model: components["schemas"]["AttributionModel"];
+        };
+        AttributionEditionList: {
+            items: components["schemas"]["AttributionEdition"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description Number of an edition of the tenant, from 1 on. */
+        AttributionEditionNumber: number;
         /** @description The key of an order, the name of a channel, or the id of a discrepancy. */
         AttributionEntityId: string;
         /**
@@ -2382,6 +2537,10 @@ export interface components {
             conversions: number;
             /** @description Revenue by this run less that by the run before. */
             revenue: components["schemas"]["Money"];
+        };
+        AttributionRunList: {
+            items: components["schemas"]["AttributionRun"][];
+            next_cursor: components["schemas"]["NextCursor"];
         };
         /** @description How the attribution models divide, and what is done to journeys before, with the version that figures name. */
         AttributionSettings: {
@@ -7417,6 +7576,108 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listAttributionEditions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The editions. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionEditionList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getAttributionEditionChanges: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Number of an earlier edition that has answered. Without it, the one that answered before; where there is none, everything is new. Where there are others between the two, what those and the data of their time moved is in `by_edition`.
+                 * @example 1
+                 */
+                against?: number;
+                /**
+                 * @description Last day of the report (inclusive), in its time zone. Without it the report ends today.
+                 * @example 2026-11-20
+                 */
+                end_date?: components["parameters"]["ReportEndDate"];
+                /**
+                 * @description First day of the report (inclusive), in its time zone. Without it the report starts 29 days before `end_date`. It must not be after `end_date`, and the report must not be longer than 366 days.
+                 * @example 2026-11-19
+                 */
+                start_date?: components["parameters"]["ReportStartDate"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path: {
+                /**
+                 * @description Number of an edition that has answered.
+                 * @example 2
+                 */
+                edition_number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionEditionChanges"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     explainAttributionEntity: {
         parameters: {
             query?: {
@@ -8349,6 +8610,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAttributionRuns: {
+        parameters: {
+            query: {
+                /**
+                 * @description Where to go on: `next_cursor` of the answer before, with the same filters. One that is damaged or belongs to other filters is answered 422.
+                 * @example eyJhIjoiMjAyNi0xMS0yMFQwODoxNDozMFoiLCJpIjoiMDFhMWY4MzEifQ
+                 */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description The day of the orders (UTC).
+                 * @example 2026-11-20
+                 */
+                date: string;
+                /**
+                 * @description The most items that one answer may have; 20 where it is absent.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description Only runs of this model. Those of a channel-level model are over windows of reports, and not listed.
+                 * @example last_touch
+                 */
+                model?: components["schemas"]["AttributionModel"];
+            };
+            header?: {
+                /**
+                 * @description Identifies the request in logs and reports, and returns in the reply. The server makes one where it is absent.
+                 * @example 163abffd-b49e-44aa-9a0f-2e11d97d5317
+                 */
+                "X-Correlation-ID"?: components["parameters"]["CorrelationId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributionRunList"];
+                };
             };
             401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];

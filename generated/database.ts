@@ -142,11 +142,24 @@ export interface AttributionEditions {
   config_sha256: Buffer;
   created_at: Generated<Timestamp>;
   edition_id: Generated<string>;
+  first_publications: number | null;
   models: string[];
   number: number;
   publications: Generated<number>;
   published_at: Timestamp | null;
   status: Generated<string>;
+  superseded_at: Timestamp | null;
+  tenant_id: string;
+}
+
+export interface AttributionEditionSums {
+  channel: string;
+  conversion_micro: ArrayType<bigint>;
+  currency: string;
+  day: string;
+  edition_id: string;
+  revenue_minor: ArrayType<bigint>;
+  sum_id: Generated<bigint>;
   tenant_id: string;
 }
 
@@ -1022,6 +1035,7 @@ export interface DB {
   attribution_day_run_changes: AttributionDayRunChanges;
   attribution_day_run_totals: AttributionDayRunTotals;
   attribution_day_runs: AttributionDayRuns;
+  attribution_edition_sums: AttributionEditionSums;
   attribution_editions: AttributionEditions;
   attribution_entry_credits: AttributionEntryCredits;
   attribution_order_credits: AttributionOrderCredits;

@@ -264,6 +264,7 @@ export const grants = {
     'select on public.attribution_day_run_changes',
     'select on public.attribution_day_run_totals',
     'select on public.attribution_day_runs',
+    'select on public.attribution_edition_sums',
     'select on public.attribution_editions',
     'select on public.attribution_entry_credits',
     'select on public.attribution_order_credits',

@@ -240,7 +240,7 @@ UNION ALL
    FROM (public.attribution_entry_credits c
      CROSS JOIN LATERAL UNNEST(c.channels, c.campaigns, c.touch_origins, c.touch_external_ids, c.touched_at, c.tiers) WITH ORDINALITY t(channel, campaign, touch_origin, touch_external_id, touched_at, tier, place));
 alter view public.attribution_credits_by_touch owner to skeldir_owner;
-grant select on public.attribution_credits_by_touch to app_ro, app_user, app_worker;
+grant select on public.attribution_credits_by_touch to app_retention, app_ro, app_user, app_worker;
 
 create table public.attribution_day_run_changes (
   tenant_id uuid not null,
@@ -355,6 +355,32 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_ru
 grant insert, select on public.attribution_day_runs to app_worker;
 grant select on public.attribution_day_runs to app_ro, app_user;
 
+create table public.attribution_edition_sums (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  day date not null,
+  channel text not null,
+  currency text not null,
+  sum_id bigint not null generated always as identity,
+  revenue_minor bigint[] not null,
+  conversion_micro bigint[] not null,
+  constraint attribution_edition_sums_pkey PRIMARY KEY (tenant_id, edition_id, day, channel, currency, sum_id),
+  constraint attribution_edition_sums_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+alter table public.attribution_edition_sums owner to skeldir_owner;
+alter table public.attribution_edition_sums enable row level security;
+alter table public.attribution_edition_sums force row level security;
+create policy open_to_runtime on public.attribution_edition_sums as permissive for all to app_retention, app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_edition_sums as restrictive for all to app_retention, app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_edition_sums FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_edition_sums FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert (channel, conversion_micro, currency, day, edition_id, revenue_minor, tenant_id) on public.attribution_edition_sums to app_retention;
+grant select on public.attribution_edition_sums to app_ro, app_user, app_worker;
+
 create table public.attribution_editions (
   tenant_id uuid not null,
   edition_id uuid not null default gen_random_uuid(),
@@ -367,12 +393,15 @@ create table public.attribution_editions (
   publications integer not null default 0,
   created_at timestamp with time zone not null default now(),
   published_at timestamp with time zone,
+  superseded_at timestamp with time zone,
+  first_publications integer,
   constraint attribution_editions_pkey PRIMARY KEY (tenant_id, edition_id),
   constraint attribution_editions_tenant_id_number_key UNIQUE (tenant_id, number),
   constraint attribution_editions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id),
   constraint attribution_editions_check CHECK (((status <> 'published'::text) OR (published_at IS NOT NULL))),
   constraint attribution_editions_config_check CHECK ((jsonb_typeof(config) = 'object'::text)),
   constraint attribution_editions_config_sha256_check CHECK ((octet_length(config_sha256) = 32)),
+  constraint attribution_editions_first_publications_check CHECK ((first_publications >= 0)),
   constraint attribution_editions_models_check CHECK (((cardinality(models) >= 1) AND (cardinality(models) <= 64))),
   constraint attribution_editions_number_check CHECK ((number >= 1)),
   constraint attribution_editions_publications_check CHECK ((publications >= 0)),
@@ -385,14 +414,16 @@ alter table public.attribution_editions enable row level security;
 alter table public.attribution_editions force row level security;
 create policy lookup_by_control on public.attribution_editions as permissive for select to skeldir_control
   using (true);
-create policy open_to_runtime on public.attribution_editions as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_editions as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_editions as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_editions as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER stamp_edition BEFORE UPDATE OF status ON public.attribution_editions FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION internal.stamp_edition();
 CREATE TRIGGER view_changes AFTER UPDATE OF status ON public.attribution_editions FOR EACH ROW WHEN ((new.status = 'published'::text)) EXECUTE FUNCTION internal.note_published_edition();
 grant insert, select, update (built_until, publications, published_at, status) on public.attribution_editions to app_worker;
+grant select (edition_id, published_at, superseded_at, tenant_id) on public.attribution_editions to app_retention;
 grant select on public.attribution_editions to app_ro, app_user, skeldir_control;
 
 create table public.attribution_entry_credits (
@@ -427,14 +458,15 @@ alter table public.attribution_entry_credits owner to skeldir_owner;
 CREATE INDEX attribution_entry_credits_taken_idx ON public.attribution_entry_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
 alter table public.attribution_entry_credits enable row level security;
 alter table public.attribution_entry_credits force row level security;
-create policy open_to_runtime on public.attribution_entry_credits as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_entry_credits as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_entry_credits as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_entry_credits as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_entry_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_entry_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_entry_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant delete, select on public.attribution_entry_credits to app_retention;
 grant insert, select on public.attribution_entry_credits to app_worker;
 grant select on public.attribution_entry_credits to app_ro, app_user;
 
@@ -462,7 +494,7 @@ create view public.attribution_order_credits with (security_invoker=true) as
 alter view public.attribution_order_credits owner to skeldir_owner;
 CREATE TRIGGER add_touch_credit INSTEAD OF INSERT ON public.attribution_order_credits FOR EACH ROW EXECUTE FUNCTION internal.add_touch_credit();
 grant insert, select on public.attribution_order_credits to app_worker;
-grant select on public.attribution_order_credits to app_ro, app_user;
+grant select on public.attribution_order_credits to app_retention, app_ro, app_user;
 
 create table public.attribution_orders (
   tenant_id uuid not null,
@@ -492,13 +524,14 @@ alter table public.attribution_orders owner to skeldir_owner;
 CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, edition_id, ordered_at);
 alter table public.attribution_orders enable row level security;
 alter table public.attribution_orders force row level security;
-create policy open_to_runtime on public.attribution_orders as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_orders as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_orders as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_orders as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
 grant delete, insert, select, update on public.attribution_orders to app_worker;
+grant delete, select on public.attribution_orders to app_retention;
 grant select on public.attribution_orders to app_ro, app_user;
 
 create table public.attribution_recompute_jobs (
@@ -660,14 +693,15 @@ alter table public.attribution_touch_credits owner to skeldir_owner;
 CREATE INDEX attribution_touch_credits_taken_idx ON public.attribution_touch_credits USING btree (tenant_id, edition_id, occurred_at) WHERE (kind <> 'capture'::text);
 alter table public.attribution_touch_credits enable row level security;
 alter table public.attribution_touch_credits force row level security;
-create policy open_to_runtime on public.attribution_touch_credits as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_touch_credits as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_touch_credits as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_touch_credits as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_touch_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_touch_credits FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_touch_credits FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant delete, select on public.attribution_touch_credits to app_retention;
 grant insert, select on public.attribution_touch_credits to app_worker;
 grant select on public.attribution_touch_credits to app_ro, app_user;
 
@@ -700,14 +734,15 @@ END)),
 alter table public.attribution_window_channels owner to skeldir_owner;
 alter table public.attribution_window_channels enable row level security;
 alter table public.attribution_window_channels force row level security;
-create policy open_to_runtime on public.attribution_window_channels as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_window_channels as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_window_channels as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_window_channels as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_channels FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_channels FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_window_channels FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant delete, select (tenant_id, window_run_id) on public.attribution_window_channels to app_retention;
 grant insert, select on public.attribution_window_channels to app_worker;
 grant select on public.attribution_window_channels to app_ro, app_user;
 
@@ -750,16 +785,18 @@ create table public.attribution_window_runs (
   constraint attribution_window_runs_replicates_check CHECK (((replicates = 0) OR ((replicates >= 200) AND (replicates <= 2000))))
 );
 alter table public.attribution_window_runs owner to skeldir_owner;
+CREATE INDEX attribution_window_runs_created_idx ON public.attribution_window_runs USING btree (tenant_id, created_at);
 alter table public.attribution_window_runs enable row level security;
 alter table public.attribution_window_runs force row level security;
-create policy open_to_runtime on public.attribution_window_runs as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.attribution_window_runs as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.attribution_window_runs as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.attribution_window_runs as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_runs FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_window_runs FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_but_erasure('rows');
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_window_runs FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant delete, select (created_at, tenant_id, window_run_id) on public.attribution_window_runs to app_retention;
 grant insert, select on public.attribution_window_runs to app_worker;
 grant select on public.attribution_window_runs to app_ro, app_user;
 
@@ -1790,14 +1827,16 @@ create table public.published_windows (
   constraint published_windows_publication_check CHECK ((publication >= 0))
 );
 alter table public.published_windows owner to skeldir_owner;
+CREATE INDEX published_windows_run_idx ON public.published_windows USING btree (tenant_id, window_run_id);
 alter table public.published_windows enable row level security;
 alter table public.published_windows force row level security;
-create policy open_to_runtime on public.published_windows as permissive for all to app_ro, app_user, app_worker
+create policy open_to_runtime on public.published_windows as permissive for all to app_retention, app_ro, app_user, app_worker
   using (true)
   with check (true);
-create policy tenant_only on public.published_windows as restrictive for all to app_ro, app_user, app_worker
+create policy tenant_only on public.published_windows as restrictive for all to app_retention, app_ro, app_user, app_worker
   using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
   with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+grant delete, select on public.published_windows to app_retention;
 grant insert, select, update (checked_at, publication, window_run_id) on public.published_windows to app_worker;
 grant select on public.published_windows to app_ro, app_user;
 
@@ -4808,6 +4847,115 @@ $function$;
 alter function internal.remove_expired_everywhere(timestamp with time zone,boolean) owner to skeldir_control;
 grant execute on function internal.remove_expired_everywhere(timestamp with time zone,boolean) to app_retention;
 
+CREATE OR REPLACE FUNCTION internal.remove_superseded(for_tenant uuid, run uuid, of_item text, cutoff timestamp with time zone, max_rows integer)
+ RETURNS TABLE(seen integer, gone integer)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  most integer := case when of_item = 'attribution_window_runs' then greatest(max_rows / 100, 1) else max_rows end;
+begin
+  case of_item
+    when 'attribution_orders' then
+      with due as materialized (
+        select o.edition_id, o.order_key, o.revision, e.published_at
+        from public.attribution_editions as e
+        join public.attribution_orders as o on o.tenant_id = for_tenant and o.edition_id = e.edition_id
+        where e.tenant_id = for_tenant and e.superseded_at < cutoff
+        order by o.edition_id, o.ordered_at limit most
+      ),
+      kept as (  -- by model, then together
+        insert into public.attribution_edition_sums (tenant_id, edition_id, day, channel, currency, revenue_minor, conversion_micro)
+        select for_tenant, m.edition_id, m.day, m.channel, m.currency, array_agg(m.revenue order by m.place), array_agg(m.conversion order by m.place)
+        from (
+          select c.edition_id, (c.ordered_at at time zone 'UTC')::date as day, c.channel, c.currency, u.place,
+                 sum(u.revenue)::bigint as revenue, sum(u.conversion)::bigint as conversion
+          from due as d
+          join public.attribution_order_credits as c
+            on c.tenant_id = for_tenant and c.edition_id = d.edition_id and c.order_key = d.order_key and c.revision = d.revision
+          cross join lateral unnest(c.revenue_minor, c.conversion_micro) with ordinality as u (revenue, conversion, place)
+          where d.published_at is not null
+          group by 1, 2, 3, 4, 5
+        ) as m
+        group by 1, 2, 3, 4, 5
+      ),
+      credits as (
+        delete from public.attribution_entry_credits as c using due as d
+        where c.tenant_id = for_tenant and c.edition_id = d.edition_id and c.order_key = d.order_key
+      ),
+      touches as (
+        delete from public.attribution_touch_credits as c using due as d
+        where c.tenant_id = for_tenant and c.edition_id = d.edition_id and c.order_key = d.order_key
+      )
+      delete from public.attribution_orders as o using due as d
+      where o.tenant_id = for_tenant and o.edition_id = d.edition_id and o.order_key = d.order_key;
+    when 'attribution_entry_credits' then
+      delete from public.attribution_entry_credits as c using (
+        select d.edition_id, d.order_key, d.revision, d.entry_key, d.position
+        from public.attribution_editions as e
+        join public.attribution_entry_credits as d on d.tenant_id = for_tenant and d.edition_id = e.edition_id
+        where e.tenant_id = for_tenant and e.superseded_at < cutoff
+          and not exists (select from public.attribution_orders as o
+                          where o.tenant_id = for_tenant and o.edition_id = e.edition_id and o.order_key = d.order_key)
+        limit most
+      ) as due
+      where c.tenant_id = for_tenant and c.edition_id = due.edition_id and c.order_key = due.order_key and c.revision = due.revision
+        and c.entry_key = due.entry_key and c.position = due.position;
+    when 'attribution_touch_credits' then
+      delete from public.attribution_touch_credits as c using (
+        select d.edition_id, d.order_key, d.revision, d.entry_key, d.position
+        from public.attribution_editions as e
+        join public.attribution_touch_credits as d on d.tenant_id = for_tenant and d.edition_id = e.edition_id
+        where e.tenant_id = for_tenant and e.superseded_at < cutoff
+          and not exists (select from public.attribution_orders as o
+                          where o.tenant_id = for_tenant and o.edition_id = e.edition_id and o.order_key = d.order_key)
+        limit most
+      ) as due
+      where c.tenant_id = for_tenant and c.edition_id = due.edition_id and c.order_key = due.order_key and c.revision = due.revision
+        and c.entry_key = due.entry_key and c.position = due.position;
+    when 'published_windows' then
+      delete from public.published_windows as p
+      where p.tenant_id = for_tenant
+        and p.ctid = any (array(
+          select d.ctid
+          from public.attribution_editions as e
+          join public.published_windows as d on d.tenant_id = for_tenant and d.edition_id = e.edition_id
+          where e.tenant_id = for_tenant and e.superseded_at < cutoff
+          limit most));
+    when 'attribution_window_runs' then
+      with due as materialized (
+        select r.window_run_id
+        from public.attribution_window_runs as r
+        where r.tenant_id = for_tenant and r.created_at < cutoff
+          and not exists (select from public.published_windows as p
+                          where p.tenant_id = for_tenant and p.window_run_id = r.window_run_id)
+        order by r.created_at limit most
+      ),
+      channels as (
+        delete from public.attribution_window_channels as c using due as d
+        where c.tenant_id = for_tenant and c.window_run_id = d.window_run_id
+      )
+      delete from public.attribution_window_runs as r using due as d
+      where r.tenant_id = for_tenant and r.window_run_id = d.window_run_id;
+    else
+      raise exception 'nothing is known of %', of_item using errcode = '22023';
+  end case;
+  get diagnostics gone = row_count;
+  seen := case when gone < most then 0 else max_rows end;
+  update public.retention_runs as t
+  set removed = t.removed + gone,
+      looked_at = greatest(t.looked_at, t.removed + gone),
+      finished_at = case when seen < max_rows then clock_timestamp() end
+  where t.tenant_id = for_tenant and t.run_id = run and t.item = of_item;
+  if not found then
+    raise exception 'there is no run % of %', run, of_item using errcode = '22023';
+  end if;
+  return next;
+end
+$function$;
+alter function internal.remove_superseded(uuid,uuid,text,timestamp with time zone,integer) owner to skeldir_owner;
+grant execute on function internal.remove_superseded(uuid,uuid,text,timestamp with time zone,integer) to app_retention;
+
 CREATE OR REPLACE FUNCTION internal.restore_member(for_tenant uuid, who uuid, member_role text)
  RETURNS void
  LANGUAGE plpgsql
@@ -4928,6 +5076,22 @@ AS $function$
 $function$;
 alter function internal.search_personal_data(jsonb) owner to skeldir_owner;
 grant execute on function internal.search_personal_data(jsonb) to app_ingest, app_retention, app_rw, app_user, app_worker;
+
+CREATE OR REPLACE FUNCTION internal.stamp_edition()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if new.status = 'published' then
+    new.first_publications := new.publications;
+  elsif new.status = 'superseded' then
+    new.superseded_at := now();
+  end if;
+  return new;
+end
+$function$;
+alter function internal.stamp_edition() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.withdraw_attempt(address bytea, account bytea, attempted_at timestamp with time zone, blocked timestamp with time zone)
  RETURNS void

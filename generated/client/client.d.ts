@@ -6,7 +6,9 @@ import type { Arguments, Data, Item, Result } from './types.js'
 export type PagedOperationId =
   | 'getAuditLog'
   | 'listApiKeys'
+  | 'listAttributionEditions'
   | 'listAttributionModels'
+  | 'listAttributionRuns'
   | 'listDeadEvents'
   | 'listDiscrepancies'
   | 'listErrors'
@@ -347,6 +349,19 @@ export interface Client {
    * `GET /api/export/revenue` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
   exportRevenue(args?: Arguments<'exportRevenue'>, options?: CallOptions): Promise<Result<'exportRevenue'>>
+
+  /**
+   * What another edition moved
+   *
+   * Says for the orders of some days what each channel has by each model more, or less, than by an earlier edition: what
+   * other settings moved (`by_edition`), and what data moved that came after the edition began to answer (`by_data`);
+   * `before`, `by_edition` and `by_data` sum exactly to `after`, and the channels of a model to the net revenue. Of an
+   * edition that was superseded the figures are its last ones. Days are those of the orders, in UTC. For every role.
+   *
+   * `GET /api/attribution/editions/{edition_number}/changes` answers 200, 401, 404, 406, 422, 429, 503. Needs
+   * `bearerAuth`. Safe to repeat.
+   */
+  getAttributionEditionChanges(args: Arguments<'getAttributionEditionChanges'>, options?: CallOptions): Promise<Result<'getAttributionEditionChanges'>>
 
   /**
    * What was done in the tenant, and by whom
@@ -752,6 +767,18 @@ export interface Client {
   listApiKeys(args?: Arguments<'listApiKeys'>, options?: CallOptions): Promise<Result<'listApiKeys'>>
 
   /**
+   * What figures were calculated by, and when that changed
+   *
+   * Lists the editions of the tenant, the newest first. An edition is what all figures are calculated by: the models
+   * with their parameters, the path transform, the look-back, the channel rules, the revenue definition and the
+   * reporting currency. A changed setting makes another one, which answers once it is whole. Each says what is set
+   * otherwise than in the one that answered before it. For every role.
+   *
+   * `GET /api/attribution/editions` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
+   */
+  listAttributionEditions(args?: Arguments<'listAttributionEditions'>, options?: CallOptions): Promise<Result<'listAttributionEditions'>>
+
+  /**
    * The attribution models and their settings
    *
    * Lists the models that the platform offers, each with the version and the parameters that hold for the tenant now, in
@@ -761,6 +788,16 @@ export interface Client {
    * `GET /api/attribution/models` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
   listAttributionModels(args?: Arguments<'listAttributionModels'>, options?: CallOptions): Promise<Result<'listAttributionModels'>>
+
+  /**
+   * Every run of a day
+   *
+   * Lists the runs over the orders of one UTC day, the newest first: all that ever answered, with what each moved and
+   * why it was made. For every role.
+   *
+   * `GET /api/attribution/runs` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
+   */
+  listAttributionRuns(args: Arguments<'listAttributionRuns'>, options?: CallOptions): Promise<Result<'listAttributionRuns'>>
 
   /**
    * Deliveries that could not be used

@@ -252,6 +252,15 @@ export interface FixtureNames {
     429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
+  getAttributionEditionChanges: {
+    200: { 'application/json': 'other_weights' }
+    401: { 'application/problem+json': 'unauthorized' }
+    404: { 'application/problem+json': 'not_found' }
+    406: { 'application/problem+json': 'not_acceptable' }
+    422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
+    503: { 'application/problem+json': 'service_unavailable' }
+  }
   getAuditLog: {
     200: { 'application/json': 'entries' }
     401: { 'application/problem+json': 'unauthorized' }
@@ -546,8 +555,24 @@ export interface FixtureNames {
     429: { 'application/problem+json': 'rate_limited' }
     503: { 'application/problem+json': 'service_unavailable' }
   }
+  listAttributionEditions: {
+    200: { 'application/json': 'two_editions' }
+    401: { 'application/problem+json': 'unauthorized' }
+    406: { 'application/problem+json': 'not_acceptable' }
+    422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
+    503: { 'application/problem+json': 'service_unavailable' }
+  }
   listAttributionModels: {
     200: { 'application/json': 'all' }
+    401: { 'application/problem+json': 'unauthorized' }
+    406: { 'application/problem+json': 'not_acceptable' }
+    422: { 'application/problem+json': 'invalid_header' }
+    429: { 'application/problem+json': 'rate_limited' }
+    503: { 'application/problem+json': 'service_unavailable' }
+  }
+  listAttributionRuns: {
+    200: { 'application/json': 'late_orders' }
     401: { 'application/problem+json': 'unauthorized' }
     406: { 'application/problem+json': 'not_acceptable' }
     422: { 'application/problem+json': 'invalid_header' }
@@ -1039,6 +1064,7 @@ export interface Requests {
   exportExcel: { default: Arguments<'exportExcel'> }
   exportJSON: { default: Arguments<'exportJSON'> }
   exportRevenue: { default: Arguments<'exportRevenue'> }
+  getAttributionEditionChanges: { default: Arguments<'getAttributionEditionChanges'> }
   getAuditLog: { default: Arguments<'getAuditLog'> }
   getBudgetRecommendation: { default: Arguments<'getBudgetRecommendation'> }
   getChannelAttribution: { default: Arguments<'getChannelAttribution'> }
@@ -1072,7 +1098,9 @@ export interface Requests {
   initiateProviderOAuthAuthorization: { first_address: Arguments<'initiateProviderOAuthAuthorization'>; one_account: Arguments<'initiateProviderOAuthAuthorization'> }
   inviteMember: { viewer: Arguments<'inviteMember'> }
   listApiKeys: { default: Arguments<'listApiKeys'> }
+  listAttributionEditions: { default: Arguments<'listAttributionEditions'> }
   listAttributionModels: { default: Arguments<'listAttributionModels'> }
+  listAttributionRuns: { default: Arguments<'listAttributionRuns'> }
   listDeadEvents: { default: Arguments<'listDeadEvents'> }
   listDiscrepancies: { default: Arguments<'listDiscrepancies'> }
   listErrors: { default: Arguments<'listErrors'> }

@@ -1507,6 +1507,64 @@ export const fixtures = {
     429: { 'application/problem+json': { rate_limited: $6 } },
     503: { 'application/problem+json': { service_unavailable: $7 } },
   },
+  getAttributionEditionChanges: {
+    200: { 'application/json': { other_weights: {
+          edition: 2,
+          against: 1,
+          start_date: '2026-11-19',
+          end_date: '2026-11-19',
+          time_zone: 'UTC',
+          as_of: '2026-11-20T10:00:00.911Z',
+          differences: [
+            {
+              setting: 'attribution_settings_version',
+              before: '1',
+              after: '2',
+              text: 'attribution_settings_version is 2; it was 1.',
+            },
+            {
+              setting: 'models.position.first',
+              before: '40',
+              after: '30',
+              text: 'models.position.first is 30; it was 40.',
+            },
+            {
+              setting: 'models.position.middle',
+              before: '20',
+              after: '30',
+              text: 'models.position.middle is 30; it was 20.',
+            },
+          ],
+          figures: [
+            {
+              model: 'position',
+              currency: 'USD',
+              channels: [
+                {
+                  channel: 'email',
+                  before: { revenue: { amount_minor: 4000, currency: 'USD' }, conversions: 0.4 },
+                  by_edition: { revenue: { amount_minor: -1000, currency: 'USD' }, conversions: -0.1 },
+                  by_data: { revenue: { amount_minor: 0, currency: 'USD' }, conversions: 0 },
+                  after: { revenue: { amount_minor: 3000, currency: 'USD' }, conversions: 0.3 },
+                },
+                {
+                  channel: 'paid_search',
+                  before: { revenue: { amount_minor: 6000, currency: 'USD' }, conversions: 0.6 },
+                  by_edition: { revenue: { amount_minor: 1000, currency: 'USD' }, conversions: 0.1 },
+                  by_data: { revenue: { amount_minor: 2500, currency: 'USD' }, conversions: 1 },
+                  after: { revenue: { amount_minor: 9500, currency: 'USD' }, conversions: 1.7 },
+                },
+              ],
+            },
+          ],
+        } } },
+    401: { 'application/problem+json': { unauthorized: $1 } },
+    404: { 'application/problem+json': { not_found: $9 } },
+    406: { 'application/problem+json': { not_acceptable: $2 } },
+    422: { 'application/problem+json': { invalid_header: $5 } },
+    429: { 'application/problem+json': { rate_limited: $6 } },
+    503: { 'application/problem+json': { service_unavailable: $7 } },
+  },
   getAuditLog: {
     200: { 'application/json': { entries: {
           items: [
@@ -3899,6 +3957,55 @@ export const fixtures = {
     429: { 'application/problem+json': { rate_limited: $6 } },
     503: { 'application/problem+json': { service_unavailable: $7 } },
   },
+  listAttributionEditions: {
+    200: { 'application/json': { two_editions: {
+          items: [
+            {
+              edition: 2,
+              status: 'published',
+              created_at: '2026-11-20T09:12:30Z',
+              published_at: '2026-11-20T09:12:41Z',
+              superseded_at: null,
+              previous: 1,
+              differences: [
+                {
+                  setting: 'attribution_settings_version',
+                  before: '1',
+                  after: '2',
+                  text: 'attribution_settings_version is 2; it was 1.',
+                },
+                {
+                  setting: 'models.position.first',
+                  before: '40',
+                  after: '30',
+                  text: 'models.position.first is 30; it was 40.',
+                },
+                {
+                  setting: 'models.position.middle',
+                  before: '20',
+                  after: '30',
+                  text: 'models.position.middle is 30; it was 20.',
+                },
+              ],
+            },
+            {
+              edition: 1,
+              status: 'superseded',
+              created_at: '2026-03-02T10:15:04Z',
+              published_at: '2026-03-02T10:15:05Z',
+              superseded_at: '2026-11-20T09:12:41Z',
+              previous: null,
+              differences: [],
+            },
+          ],
+          next_cursor: null,
+        } } },
+    401: { 'application/problem+json': { unauthorized: $1 } },
+    406: { 'application/problem+json': { not_acceptable: $2 } },
+    422: { 'application/problem+json': { invalid_header: $5 } },
+    429: { 'application/problem+json': { rate_limited: $6 } },
+    503: { 'application/problem+json': { service_unavailable: $7 } },
+  },
   listAttributionModels: {
     200: { 'application/json': { all: {
           items: [
@@ -4095,6 +4202,50 @@ export const fixtures = {
                 with_nulls: true,
                 value_rule: 'reward',
               },
+            },
+          ],
+          next_cursor: null,
+        } } },
+    401: { 'application/problem+json': { unauthorized: $1 } },
+    406: { 'application/problem+json': { not_acceptable: $2 } },
+    422: { 'application/problem+json': { invalid_header: $5 } },
+    429: { 'application/problem+json': { rate_limited: $6 } },
+    503: { 'application/problem+json': { service_unavailable: $7 } },
+  },
+  listAttributionRuns: {
+    200: { 'application/json': { late_orders: {
+          items: [
+            {
+              run_id: '01a1fb6b-dc50-79c0-80e5-8454f0fe7c12',
+              model: 'last_touch',
+              model_version: '1.0.0',
+              edition: 4,
+              version: 2,
+              previous_run_id: '01a1f9d1-7a24-7c1e-9b0d-52c7e0a4f318',
+              cause: 'data',
+              window_start: '2026-11-20T00:00:00Z',
+              window_end: '2026-11-21T00:00:00Z',
+              data_cutoff: '2026-11-21T00:05:12.300Z',
+              input_hash: '26cdc980feee0456eaa3c45212ce21f3577298de2b6b2fc621b6f3a91df0fd6e',
+              output_hash: 'dff59f032623f8a0e3a291a992cea560ca076f7e90a245816608853ac974e7f1',
+              orders: 224,
+              orders_changed: 3,
+              net_revenue: [
+                { amount_minor: 170000, currency: 'EUR' },
+                { amount_minor: 2414200, currency: 'USD' },
+              ],
+              changes: [
+                {
+                  channel: 'email',
+                  revenue: { amount_minor: -1200, currency: 'USD' },
+                  conversions: -1,
+                },
+                {
+                  channel: 'paid_search',
+                  revenue: { amount_minor: 6200, currency: 'USD' },
+                  conversions: 2,
+                },
+              ],
             },
           ],
           next_cursor: null,
@@ -5062,6 +5213,7 @@ export const replyHeaders = {
   exportExcel: { 200: $34, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   exportJSON: { 200: $34, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   exportRevenue: { 200: $34, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
+  getAttributionEditionChanges: { 200: $32, 401: $30, 404: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   getAuditLog: { 200: $32, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   getBudgetRecommendation: { 200: $32, 401: $30, 404: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   getChannelAttribution: { 200: $32, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
@@ -5111,7 +5263,9 @@ export const replyHeaders = {
         }, 400: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 404: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 409: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' }, 413: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 415: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   inviteMember: { 201: $33, 400: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 409: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' }, 413: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 415: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   listApiKeys: { 200: $32, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
+  listAttributionEditions: { 200: $32, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   listAttributionModels: { 200: $32, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
+  listAttributionRuns: { 200: $32, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   listDeadEvents: { 200: $32, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   listDiscrepancies: { 200: $32, 401: $30, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
   listErrors: { 200: $32, 401: $30, 403: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 406: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 422: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317' }, 429: $31, 503: { 'X-Correlation-ID': '163abffd-b49e-44aa-9a0f-2e11d97d5317', 'Retry-After': '5' } },
@@ -5351,6 +5505,7 @@ export const requests = {
   exportExcel: { default: {} },
   exportJSON: { default: {} },
   exportRevenue: { default: {} },
+  getAttributionEditionChanges: { default: { params: { edition_number: 2 } } },
   getAuditLog: { default: {} },
   getBudgetRecommendation: { default: { params: { job_id: '01a1f866-0d00-76ee-a7c8-d53dee0e0922' } } },
   getChannelAttribution: { default: {} },
@@ -5491,7 +5646,9 @@ export const requests = {
   },
   inviteMember: { viewer: { body: { email: 'tomas@northwind-outdoor.example', role: 'viewer' } } },
   listApiKeys: { default: {} },
+  listAttributionEditions: { default: {} },
   listAttributionModels: { default: {} },
+  listAttributionRuns: { default: { query: { date: '2026-11-20' } } },
   listDeadEvents: { default: {} },
   listDiscrepancies: { default: {} },
   listErrors: { default: {} },

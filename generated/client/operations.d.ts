@@ -24,6 +24,7 @@ export declare const exportCSV: OperationRow<'exportCSV'>
 export declare const exportExcel: OperationRow<'exportExcel'>
 export declare const exportJSON: OperationRow<'exportJSON'>
 export declare const exportRevenue: OperationRow<'exportRevenue'>
+export declare const getAttributionEditionChanges: OperationRow<'getAttributionEditionChanges'>
 export declare const getAuditLog: OperationRow<'getAuditLog'>
 export declare const getBudgetRecommendation: OperationRow<'getBudgetRecommendation'>
 export declare const getChannelAttribution: OperationRow<'getChannelAttribution'>
@@ -57,7 +58,9 @@ export declare const ingestTouchpoints: OperationRow<'ingestTouchpoints'>
 export declare const initiateProviderOAuthAuthorization: OperationRow<'initiateProviderOAuthAuthorization'>
 export declare const inviteMember: OperationRow<'inviteMember'>
 export declare const listApiKeys: OperationRow<'listApiKeys'>
+export declare const listAttributionEditions: OperationRow<'listAttributionEditions'>
 export declare const listAttributionModels: OperationRow<'listAttributionModels'>
+export declare const listAttributionRuns: OperationRow<'listAttributionRuns'>
 export declare const listDeadEvents: OperationRow<'listDeadEvents'>
 export declare const listDiscrepancies: OperationRow<'listDiscrepancies'>
 export declare const listErrors: OperationRow<'listErrors'>

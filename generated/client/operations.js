@@ -48,6 +48,7 @@ export const exportRevenue = /* @__PURE__ */ $row('exportRevenue', 'GET', '/api/
   'text/csv',
   'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 ] }, [401, 406, 422, 429, 503])
+export const getAttributionEditionChanges = /* @__PURE__ */ $row('getAttributionEditionChanges', 'GET', '/api/attribution/editions/{edition_number}/changes', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])
 export const getAuditLog = /* @__PURE__ */ $row('getAuditLog', 'GET', '/api/tenant/audit-log', [['bearerAuth']], null, { 200: $json }, [401, 403, 406, 422, 429, 503], { paged: true })
 export const getBudgetRecommendation = /* @__PURE__ */ $row('getBudgetRecommendation', 'GET', '/api/budget/recommendations/{job_id}', [['bearerAuth']], null, { 200: $json }, [401, 404, 406, 422, 429, 503])
 export const getChannelAttribution = /* @__PURE__ */ $row('getChannelAttribution', 'GET', '/api/attribution/channels', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503])
@@ -81,7 +82,9 @@ export const ingestTouchpoints = /* @__PURE__ */ $row('ingestTouchpoints', 'POST
 export const initiateProviderOAuthAuthorization = /* @__PURE__ */ $row('initiateProviderOAuthAuthorization', 'POST', '/api/attribution/platform-oauth/{platform}/authorize', [['bearerAuth']], $json, { 202: $json }, [400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 503], { idempotencyKey: true })
 export const inviteMember = /* @__PURE__ */ $row('inviteMember', 'POST', '/api/tenant/members', [['bearerAuth']], $json, { 201: $json }, [400, 401, 403, 406, 409, 413, 415, 422, 429, 503], { idempotencyKey: true })
 export const listApiKeys = /* @__PURE__ */ $row('listApiKeys', 'GET', '/api/tenant/api-keys', [['bearerAuth']], null, { 200: $json }, [401, 403, 406, 422, 429, 503], { paged: true })
+export const listAttributionEditions = /* @__PURE__ */ $row('listAttributionEditions', 'GET', '/api/attribution/editions', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503], { paged: true })
 export const listAttributionModels = /* @__PURE__ */ $row('listAttributionModels', 'GET', '/api/attribution/models', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503], { paged: true })
+export const listAttributionRuns = /* @__PURE__ */ $row('listAttributionRuns', 'GET', '/api/attribution/runs', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503], { paged: true })
 export const listDeadEvents = /* @__PURE__ */ $row('listDeadEvents', 'GET', '/api/dead-events', [['bearerAuth']], null, { 200: $json }, [401, 403, 406, 422, 429, 503], { paged: true })
 export const listDiscrepancies = /* @__PURE__ */ $row('listDiscrepancies', 'GET', '/api/reconciliation/discrepancies', [['bearerAuth']], null, { 200: $json }, [401, 406, 422, 429, 503], { paged: true })
 export const listErrors = /* @__PURE__ */ $row('listErrors', 'GET', '/api/errors', [['bearerAuth']], null, { 200: $json }, [401, 403, 406, 422, 429, 503], { paged: true })

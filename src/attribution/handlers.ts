@@ -6,8 +6,10 @@ import {
   requestRecompute as queueRecompute,
   type RecomputeJob,
 } from './recompute/service.ts'
+import { editionHandlers } from './reports/editions/handlers.ts'
 import { reportHandlers } from './reports/handlers.ts'
 import { orderHandlers } from './reports/orders/handlers.ts'
+import { runHandlers } from './reports/runs/handlers.ts'
 import { toWireRun } from './reports/wire.ts'
 
 async function requestRecompute(
@@ -46,4 +48,6 @@ export const attributionHandlers = {
   getRecomputeJob,
   ...reportHandlers,
   ...orderHandlers,
+  ...editionHandlers,
+  ...runHandlers,
 } satisfies Partial<Handlers>

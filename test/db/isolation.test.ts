@@ -99,6 +99,7 @@ test('functions that run as their caller are callable by the roles that a migrat
     { name: 'internal.record_erasure', roles: ['app_retention'] },
     { name: 'internal.record_webhook_deliveries', roles: ['app_user'] },
     { name: 'internal.remove_expired', roles: ['app_retention'] },
+    { name: 'internal.remove_superseded', roles: ['app_retention'] },
     {
       name: 'internal.search_personal_data',
       roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'],

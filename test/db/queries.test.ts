@@ -549,6 +549,7 @@ const BY_NOUN = [
   'attribution/engine/runs',
   'attribution/rates',
   'attribution/reports/channels',
+  'attribution/reports/editions',
   'attribution/reports/models',
   'attribution/reports/orders',
   'attribution/reports/runs',

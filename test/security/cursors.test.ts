@@ -6,7 +6,7 @@ import { usePlatform } from '../support/platform.ts'
 import { sendAsAllowed } from './support/callers.ts'
 import { implementedIds, type Natural, naturalOf, type Reply, rowOf } from './support/request.ts'
 import { givenSite, type Site, tokenFor } from './support/site.ts'
-import { things } from './support/things.ts'
+import { givenRun, things } from './support/things.ts'
 
 const platform = usePlatform()
 
@@ -19,6 +19,7 @@ function page(operationId: OperationId, query: Record<string, string>): Natural 
 
 /** Of lists whose things have no path of their own. */
 const reports: Partial<Record<OperationId, (site: Site) => Promise<unknown>>> = {
+  listAttributionRuns: (site) => givenRun(site, naturalOf('listAttributionRuns').query.get('date') ?? ''),
   listErrors: async (site) => {
     const token = await tokenFor(site, 'viewer')
     const body = { message: randomUUID(), occurred_at: new Date().toISOString() }

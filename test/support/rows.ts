@@ -624,6 +624,18 @@ export function rowsOf({
       },
     ],
     [
+      'attribution_edition_sums',
+      {
+        ...tenant,
+        edition_id: editionId,
+        day: '2026-03-01',
+        channel: 'email',
+        currency: 'USD',
+        revenue_minor: ['1999'],
+        conversion_micro: ['1000000'],
+      },
+    ],
+    [
       'attribution_window_channels',
       {
         ...tenant,

@@ -1,4 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { toConfig } from '../../../src/attribution/engine/editions/config.ts'
+import { INITIAL_SETTINGS } from '../../../src/attribution/models/settings.ts'
 import type { Vendor } from '../../../src/context.ts'
 import { createApiKey } from '../../../src/tenants/service.ts'
 import { givenFailedJob } from '../../support/failed-jobs.ts'
@@ -63,6 +65,42 @@ async function publish({ platform, tenant }: Site): Promise<void> {
   for (const close of closers) await close()
 }
 
+const config = toConfig({
+  lookbackDays: 30,
+  channelRulesVersion: 1,
+  reportingCurrency: 'USD',
+  revenueDefinition: {
+    version: 1,
+    includesTax: true,
+    includesShipping: true,
+    includesTips: true,
+    subtractsDiscounts: true,
+  },
+  attribution: { ...INITIAL_SETTINGS, version: 1 },
+})
+
+/** One that has answered. */
+async function insertEdition(site: Site): Promise<{ editionId: string; number: number }> {
+  const edition = { editionId: randomUUID(), number: randomInt(1, 2 ** 31 - 1) }
+  await insert(site, 'attribution_editions', {
+    edition_id: edition.editionId,
+    number: edition.number,
+    config: JSON.stringify(config),
+    models: config.models.map(({ name }) => name),
+    published_at: new Date(),
+  })
+  return edition
+}
+
+const edition: Make = async (site) => String((await insertEdition(site)).number)
+
+/** Over the orders of a UTC day (YYYY-MM-DD). */
+export async function givenRun(site: Site, day: string): Promise<void> {
+  const { editionId } = await insertEdition(site)
+  const [from, until] = [`${day}T00:00:00Z`, `${day}T24:00:00Z`]
+  await insert(site, 'attribution_day_runs', { edition_id: editionId, window_start: from, window_end: until })
+}
+
 const deadEvent: Make = async (site) => {
   const deadEventId = randomUUID()
   await insert(site, 'dead_events', { dead_event_id: deadEventId, endpoint_id: await endpointId(site) })
@@ -97,6 +135,7 @@ export const things: Readonly<Record<string, Make>> = {
   '/api/failed-jobs/{job_id}': failedJob,
   '/api/attribution/recompute/{job_id}': recomputeJob,
   '/api/attribution/orders/{order_id}': order,
+  '/api/attribution/editions/{edition_number}': edition,
   '/api/attribution/explain/{entity_type}/{entity_id}': order,
 }
 
@@ -105,6 +144,8 @@ export function missingLike(id: string): string {
   const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
   if (uuid.test(id)) return id.replace(uuid, randomUUID())
   if (/^[\w-]{43}$/.test(id)) return randomBytes(32).toString('base64url')
+  // The highest number there is, which none is given.
+  if (/^\d+$/.test(id)) return String(2 ** 31 - 1)
   throw new Error(`no other id is like ${id}`)
 }
 

@@ -129,3 +129,44 @@ export async function listRunsBehind(
     order by r.window_start, r.model`.execute(tx)
   return rows
 }
+
+/** Of the last run of a page. */
+export interface RunPosition {
+  edition: number
+  version: number
+  model: string
+}
+
+/** Every run over the orders of a UTC day, in all editions: the newest first, then by model. */
+export async function listRunHistory(
+  tx: Tx,
+  tenantId: string,
+  {
+    date,
+    model,
+    after,
+    limit,
+  }: { date: string; model: string | undefined; after: RunPosition | undefined; limit: number },
+): Promise<RunRow[]> {
+  const ofModel = model === undefined ? sql`` : sql`and r.model = ${model}`
+  const isAfter =
+    after === undefined
+      ? sql``
+      : sql`and (e.number < ${after.edition}
+                 or (e.number = ${after.edition} and (r.version < ${after.version}
+                     or (r.version = ${after.version} and r.model collate "C" > ${after.model}))))`
+  const { rows } = await sql<RunRow>`
+    select ${COLUMNS}
+    from (
+      select e.number, r.*
+      from attribution_editions as e
+      join attribution_day_runs as r on r.tenant_id = ${tenantId} and r.edition_id = e.edition_id
+      where e.tenant_id = ${tenantId} and r.window_start = ${date}::date::timestamp at time zone 'UTC' ${ofModel} ${isAfter}
+      order by e.number desc, r.version desc, r.model collate "C"
+      limit ${limit}
+    ) as r
+    cross join lateral (select r.number) as e
+    ${listsOf(tenantId)}
+    order by r.number desc, r.version desc, r.model collate "C"`.execute(tx)
+  return rows
+}
