@@ -103,6 +103,11 @@ describe('the retention of a tenant', () => {
       worker_failed_jobs: 0,
       worker_job_failures: 0,
       job_effects: 0,
+      attribution_orders: 0,
+      attribution_entry_credits: 0,
+      attribution_touch_credits: 0,
+      published_windows: 0,
+      attribution_window_runs: 0,
     })
     for (const { lookedAt, removed, kept } of done) expect(removed + kept).toBe(lookedAt)
     expect(await countTies(platform, tenant)).toEqual({ touchpoints: 0, identities: 0, payloads: 0 })

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Lookup } from '../../db/connect.ts'
 import type { Tx } from '../../db/tenant.ts'
-import type { RetentionItem } from './rules.ts'
+import { type RetentionItem, SUPERSEDED_ITEMS } from './rules.ts'
 
 export interface RetainedTenant {
   tenantId: string
@@ -33,7 +33,18 @@ export async function listSlugs(
   return rows
 }
 
-/** Rows whose time has come: which `remove_expired` takes. */
+/** Of an edition that was superseded, or given up, before. */
+const ofSuperseded = (cutoff: Date) => sql<boolean>`
+    exists (select from attribution_editions as e
+            where e.tenant_id = t.tenant_id and e.edition_id = t.edition_id and e.superseded_at < ${cutoff})`
+
+/** Of such an edition, and of what is no order any more: credits of orders go with them. */
+const ofNoOrder = (cutoff: Date) => sql<boolean>`
+    ${ofSuperseded(cutoff)}
+    and not exists (select from attribution_orders as o
+                    where o.tenant_id = t.tenant_id and o.edition_id = t.edition_id and o.order_key = t.order_key)`
+
+/** Rows whose time has come: which `remove_expired` and `remove_superseded` take. */
 const DUE: Record<RetentionItem, (cutoff: Date) => RawBuilder<boolean>> = {
   touchpoints: (cutoff) => sql`t.occurred_at < ${cutoff}`,
   order_facts: (cutoff) => sql`t.identity is not null and t.ordered_at < ${cutoff}`,
@@ -59,6 +70,16 @@ const DUE: Record<RetentionItem, (cutoff: Date) => RawBuilder<boolean>> = {
   job_effects: (cutoff) => sql`
     t.entered_at < ${cutoff}
     and not exists (select from worker_failed_jobs as j where j.tenant_id = t.tenant_id and j.job_id = t.job_id)`,
+  attribution_orders: ofSuperseded,
+  attribution_entry_credits: ofNoOrder,
+  attribution_touch_credits: ofNoOrder,
+  published_windows: ofSuperseded,
+  attribution_window_runs: (cutoff) => sql`
+    t.created_at < ${cutoff}
+    and not exists (select from published_windows as p
+                    where p.tenant_id = t.tenant_id and p.window_run_id = t.window_run_id
+                      and not exists (select from attribution_editions as e
+                                      where e.tenant_id = p.tenant_id and e.edition_id = p.edition_id and e.superseded_at < ${cutoff}))`,
 }
 
 /** For a dry run. */
@@ -114,6 +135,13 @@ export async function removeExpired(
     after: { lastAt, lastId },
   }: { tenantId: string; runId: string; item: RetentionItem; cutoff: Date; maxRows: number; after: Position },
 ): Promise<Removed> {
+  if (SUPERSEDED_ITEMS.has(item)) {
+    const { rows } = await sql<Omit<Removed, keyof Position>>`
+      select seen, gone from internal.remove_superseded(${tenantId}, ${runId}, ${item}, ${cutoff}, ${maxRows})`.execute(
+      tx,
+    )
+    return { ...(rows[0] as Omit<Removed, keyof Position>), lastAt: null, lastId: null }
+  }
   const { rows } = await sql<Removed>`
     select seen, gone, last_at::text as "lastAt", last_id as "lastId"
     from internal.remove_expired(${tenantId}, ${runId}, ${item}, ${cutoff}, ${maxRows}, ${lastAt}::timestamptz,

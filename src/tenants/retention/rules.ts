@@ -4,6 +4,8 @@ const DAY_MS = 86_400_000
 export const SEALED_BODY_DAYS = 30
 /** How long a report that was made for a data request can be fetched. */
 export const DATA_REQUEST_DAYS = 30
+/** What does not answer any more can be compared with what does for so long, order by order. */
+const SUPERSEDED_DAYS = 30
 /** A session that is over stays in sight of its member for so long. */
 const ENDED_SESSION_DAYS = 30
 
@@ -24,6 +26,20 @@ export type RetentionItem =
   | 'worker_failed_jobs'
   | 'worker_job_failures'
   | 'job_effects'
+  | 'attribution_orders'
+  | 'attribution_entry_credits'
+  | 'attribution_touch_credits'
+  | 'published_windows'
+  | 'attribution_window_runs'
+
+/** Those that something newer stands for; `attribution_orders` go with their credits, and runs with their channels. */
+export const SUPERSEDED_ITEMS: ReadonlySet<RetentionItem> = new Set([
+  'attribution_orders',
+  'attribution_entry_credits',
+  'attribution_touch_credits',
+  'published_windows',
+  'attribution_window_runs',
+])
 
 export interface RetentionRule {
   item: RetentionItem
@@ -38,8 +54,8 @@ export interface RetentionRule {
 const own = (days: number) => days
 
 /**
- * What happens to which rows. Events, the ledger, credits and the audit log are never removed: they hold no personal data,
- * and of an event only what ties it to a visitor is redacted.
+ * What happens to which rows. Events, the ledger, credits that answer and the audit log are never removed: they hold no personal
+ * data, and of an event only what ties it to a visitor is redacted. Orders come before credits of what is no order any more.
  */
 export const RETENTION_RULES: readonly RetentionRule[] = [
   { item: 'touchpoints', does: 'removed', days: own, kept: 'younger than the retention' },
@@ -72,7 +88,16 @@ export const RETENTION_RULES: readonly RetentionRule[] = [
     days: own,
     kept: 'younger than the retention, or of a job that may be run again',
   },
+  superseded('attribution_orders', 'of an edition that answers, or did a short while ago'),
+  superseded('attribution_entry_credits', 'of an order'),
+  superseded('attribution_touch_credits', 'of an order'),
+  superseded('published_windows', 'of an edition that answers, or did a short while ago'),
+  superseded('attribution_window_runs', 'answering, or made a short while ago'),
 ]
+
+function superseded(item: RetentionItem, kept: string): RetentionRule {
+  return { item, does: 'removed', days: () => SUPERSEDED_DAYS, kept }
+}
 
 /** Older rows go. Of a tenant that was offboarded every row is old, those of tomorrow by a wrong clock too. */
 export function cutoffOf(
