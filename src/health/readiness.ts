@@ -83,12 +83,24 @@ export async function measureReadiness(
   return { ...conclude(outcomes), measuredAt: ctx.clock(), schemaVersion }
 }
 
-async function checkOutOf({ lookup }: Database, role: string, deadline: number): Promise<void> {
+/**
+ * Whether a connection can be had and used. Those who wait are served in turn: in a pool that others keep giving back to, a long
+ * queue is load and not a fault, since every request in it is served. Throws CheckFailed.
+ */
+async function checkOutOf({ lookup, pool }: Database, role: string, deadline: number): Promise<void> {
+  let returned = 0
+  const count = (error: unknown) => {
+    if (!error) returned += 1
+  }
+  pool.on('release', count)
   try {
     await within(Math.max(0, deadline - performance.now()), checkOut(lookup))
   } catch (cause) {
+    if (cause instanceof TooLate && returned > 0) return
     const why = cause instanceof TooLate ? 'was free in time' : 'could be used'
     throw new CheckFailed(`No connection of ${role} ${why}.`, { cause })
+  } finally {
+    pool.off('release', count)
   }
 }
 

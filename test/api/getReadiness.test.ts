@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { startDraining } from '../../src/health/service.ts'
 import { expectProblem } from '../support/answer.ts'
@@ -8,7 +9,7 @@ const platform = usePlatform()
 const CHECKS = ['database', 'pool', 'schema', 'row_level_security', 'tenant_context', 'grants']
 
 const ready = (of: TestPlatform) => of.call('getReadiness')
-/** Two measurements in a row decide, and those are a second apart when nobody doubts. */
+/** Two measurements in a row decide. */
 const readyAgain = (of: TestPlatform) =>
   until(
     () => ready(of),
@@ -115,6 +116,23 @@ test.each(['main', 'ingest'] as const)(
     await readyAgain(own)
   },
 )
+
+test('200: more wait for a connection than there is time for, and each has its turn', async () => {
+  const own = await startPlatform(onTestFinished)
+  const { pool } = own.ctx.db.ingest
+  const serve = async () => {
+    const client = await pool.connect()
+    await delay(700)
+    client.release()
+  }
+  // Who comes after four rounds of ten waits longer than a measurement may take.
+  const served = Promise.allSettled(Array.from({ length: 4 * pool.options.max }, serve))
+  const { status, body } = await ready(own)
+  expect(status).toBe(200)
+  const waitedMs = body.checks.find(({ name }: { name: string }) => name === 'pool').duration_ms
+  expect(waitedMs, 'it had no turn itself').toBeGreaterThan(1_500)
+  await served
+})
 
 test('200: a newer release has taken back a grant that it no longer needs', async () => {
   const own = await startPlatform(onTestFinished)

@@ -17,7 +17,7 @@ export interface HealthWatch {
 }
 
 interface Seen {
-  /** `/health/live 200`, and how often. */
+  /** `/health/live 200`, `/health/ready 503 /checks/pool`, and how often. */
   answers: Record<string, number>
   latenciesMs: number[]
 }
@@ -65,8 +65,8 @@ async function watch(url: string): Promise<void> {
       const began = performance.now()
       const status = await fetch(url + path).then(
         async (answer) => {
-          await answer.arrayBuffer()
-          return String(answer.status)
+          const { errors = [] } = (await answer.json()) as { errors?: { pointer: string }[] }
+          return [answer.status, ...errors.map(({ pointer }) => pointer)].join(' ')
         },
         (error: Error) => error.message,
       )
