@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * Revenue and conversions by channel
-         * @description Divides net revenue over marketing channels, by one model. Amounts are in minor units of `currency`; the credits of all channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis, and `groups` with their `rest` sum to the channels. Orders in other currencies are listed apart, unless `convert` is true. Return on spend and cost per acquisition are given where spend in this currency is known; spend counts on the day that it was reported for. A channel-level model answers for a window that it has been run over; without a run there are no channels. For every role.
+         * @description Divides net revenue over marketing channels, by one model. Amounts are in minor units of `currency`; the credits of all channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis, and `groups` with their `rest` sum to the channels. Orders in other currencies are listed apart, unless `convert` is true. Return on spend and cost per acquisition are given where spend is known: all that was spent, on the day that it was reported for and, in other currencies, by the stored rate of that day; without a rate it is listed apart. A channel-level model answers for a window that it has been run over; without a run there are no channels. For every role.
          */
         get: operations["getChannelAttribution"];
         put?: never;
@@ -110,7 +110,7 @@ export interface paths {
         };
         /**
          * What each model says about each channel
-         * @description Divides the net revenue of one window by every model that the tenant has a run of, channel by channel, and sets each against the `baseline`. Amounts are in minor units of `currency`; for each model the channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis. Return on spend and cost per acquisition are given where spend in this currency is known. An interval tells how far chance may move a share; it says nothing about cause. For every role.
+         * @description Divides the net revenue of one window by every model that the tenant has a run of, channel by channel, and sets each against the `baseline`. Amounts are in minor units of `currency`; for each model the channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis. Return on spend and cost per acquisition are given where spend is known, in other currencies by the stored rate of its day. An interval tells how far chance may move a share; it says nothing about cause. For every role.
          */
         get: operations["compareAttributionModels"];
         put?: never;
@@ -2141,7 +2141,7 @@ export interface components {
             channel: components["schemas"]["CreditedChannel"];
             /** @description One for each model, in the order of `models`. */
             figures: components["schemas"]["AttributionComparedFigure"][];
-            /** @description Spend on the channel in the window and this currency; null where none is known. */
+            /** @description Spend on the channel in the window, in this currency: what was spent in another one by the stored rate of the day that it was reported for. Null where none is known. */
             spend: components["schemas"]["MoneyOrNull"];
         };
         AttributionComparedFigure: {
@@ -2197,6 +2197,7 @@ export interface components {
             net_revenue: components["schemas"]["Money"];
             /** @description Orders of the window in other currencies, in order of the currency's code. */
             other_currencies: components["schemas"]["OtherCurrency"][];
+            other_spend: components["schemas"]["OtherSpend"];
             /** @description What was refunded beyond the captured amount of the orders in the window; not taken off the net revenue on either basis. */
             over_refunded: components["schemas"]["Money"];
             revenue_definition_version: components["schemas"]["AttributionSettingsVersion"];
@@ -2889,6 +2890,7 @@ export interface components {
             order_level: boolean;
             /** @description Orders of the window in other currencies, in order of the currency's code. */
             other_currencies: components["schemas"]["OtherCurrency"][];
+            other_spend: components["schemas"]["OtherSpend"];
             /** @description What was refunded beyond the captured amount of the orders in the window; not taken off the net revenue on either basis. */
             over_refunded: components["schemas"]["Money"];
             parameters: components["schemas"]["AttributionModelParameters"];
@@ -2967,7 +2969,7 @@ export interface components {
         };
         /** @description Tried in order, before the built-in rules; the first that holds decides the channel. */
         ChannelRuleSequence: components["schemas"]["ChannelRule"][];
-        /** @description Spend in the window and this currency; null where none is known. */
+        /** @description Spend in the window, in this currency: what was spent in another one by the stored rate of the day that it was reported for. Null where none is known. */
         ChannelSpend: components["schemas"]["MoneyOrNull"];
         /** @description Claimed orders; a platform may claim parts of one, in multiples of 0.000001. */
         ClaimedOrders: number;
@@ -4452,6 +4454,8 @@ export interface components {
             conversions: components["schemas"]["Count"];
             net_revenue: components["schemas"]["Money"];
         };
+        /** @description Spend of the window that has no stored rate into this currency and is in no figure, in order of the currency's code. */
+        OtherSpend: components["schemas"]["Money"][];
         PasswordChange: {
             current_password: string;
             /** @description Any characters. Not the current one, not the e-mail address, and none of the passwords that are guessed first. */

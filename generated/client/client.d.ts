@@ -176,8 +176,8 @@ export interface Client {
    * Divides the net revenue of one window by every model that the tenant has a run of, channel by channel, and sets each
    * against the `baseline`. Amounts are in minor units of `currency`; for each model the channels, `(unattributed)`
    * included, sum exactly to the net revenue on the chosen basis. Return on spend and cost per acquisition are given
-   * where spend in this currency is known. An interval tells how far chance may move a share; it says nothing about
-   * cause. For every role.
+   * where spend is known, in other currencies by the stored rate of its day. An interval tells how far chance may move a
+   * share; it says nothing about cause. For every role.
    *
    * `GET /api/attribution/models/compare` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */
@@ -393,9 +393,9 @@ export interface Client {
    * Divides net revenue over marketing channels, by one model. Amounts are in minor units of `currency`; the credits of
    * all channels, `(unattributed)` included, sum exactly to the net revenue on the chosen basis, and `groups` with their
    * `rest` sum to the channels. Orders in other currencies are listed apart, unless `convert` is true. Return on spend
-   * and cost per acquisition are given where spend in this currency is known; spend counts on the day that it was
-   * reported for. A channel-level model answers for a window that it has been run over; without a run there are no
-   * channels. For every role.
+   * and cost per acquisition are given where spend is known: all that was spent, on the day that it was reported for
+   * and, in other currencies, by the stored rate of that day; without a rate it is listed apart. A channel-level model
+   * answers for a window that it has been run over; without a run there are no channels. For every role.
    *
    * `GET /api/attribution/channels` answers 200, 401, 406, 422, 429, 503. Needs `bearerAuth`. Safe to repeat.
    */

@@ -911,6 +911,7 @@ export const fixtures = {
             },
           ],
           other_currencies: [{ net_revenue: { amount_minor: 310000, currency: 'EUR' }, conversions: 27 }],
+          other_spend: [],
         } } },
     401: { 'application/problem+json': { unauthorized: $1 } },
     406: { 'application/problem+json': { not_acceptable: $2 } },
@@ -1895,6 +1896,7 @@ export const fixtures = {
           groups: [],
           rest: { groups: 0, conversions: 0, revenue: { amount_minor: 0, currency: 'USD' } },
           other_currencies: [{ net_revenue: { amount_minor: 310000, currency: 'EUR' }, conversions: 27 }],
+          other_spend: [],
           runs: [
             {
               run_id: '01a1f866-1259-77be-87ed-fb5ccfb5464e',
@@ -2041,6 +2043,7 @@ export const fixtures = {
           ],
           rest: { groups: 0, conversions: 0, revenue: { amount_minor: 0, currency: 'USD' } },
           other_currencies: [],
+          other_spend: [],
           runs: [],
         }, no_orders: {
           model: 'last_touch',
@@ -2078,6 +2081,7 @@ export const fixtures = {
           groups: [],
           rest: { groups: 0, conversions: 0, revenue: { amount_minor: 0, currency: 'USD' } },
           other_currencies: [],
+          other_spend: [],
           runs: [],
         } } },
     401: { 'application/problem+json': { unauthorized: $1 } },

@@ -196,6 +196,7 @@ test('200: a tenant without data has zeros', async () => {
     groups: [],
     rest: { groups: 0, conversions: 0, revenue: nothing },
     other_currencies: [],
+    other_spend: [],
     runs: [],
   })
 })
@@ -319,6 +320,45 @@ test('200: spend and what it brought, channel by channel and campaign by campaig
   const daily = await report({ model: 'linear', group_by: 'day' }, tenant)
   expect(daily.body.groups.map(({ date }: Line) => date)).toEqual(Array(3).fill(toDay(at)))
   expectToSum(daily.body)
+})
+
+test('200: spend in other currencies counts by the stored rate of its day, rounded once a campaign; without a rate it is apart', async () => {
+  const tenant = await platform.createTenant()
+  await platform.query(
+    `insert into fx_rates (base, quote, as_of, source, rate)
+     values ('SEK', 'USD', $1, 'test', 0.09455), ('USD', 'JPY', $2, 'test', 150.5), ('NOK', 'USD', $3, 'test', 0.1)`,
+    [toDay(daysAgo(9)), toDay(daysAgo(2)), toDay(daysAgo(10))],
+  )
+  const cost = (channel: string, amount_minor: number, currency: string, campaign?: string) => ({
+    date: toDay(daysAgo(2)),
+    channel,
+    source: 'ads',
+    ...(campaign !== undefined && { campaign }),
+    amount: { amount_minor, currency },
+  })
+  await givenSpend(platform, tenant, [
+    cost('paid_search', 1_000, 'USD'),
+    cost('paid_search', 333, 'SEK', 'a'),
+    cost('paid_search', 333, 'SEK', 'b'),
+    cost('email', 1_000, 'JPY'),
+    cost('display', 500, 'NOK'),
+  ])
+  const { body } = await report({ group_by: 'campaign' }, tenant)
+  // 333 x 0.09455 is 31 for each campaign, and 1,000 yen are 6.64 dollars; the rate of the krone is 8 days old.
+  expect(body.channels).toMatchObject([
+    { channel: 'email', spend: usd(664) },
+    { channel: 'paid_search', spend: usd(1_062), roas: 0 },
+  ])
+  expect(body.other_spend).toEqual([{ amount_minor: 500, currency: 'NOK' }])
+  expectToSum(body)
+  expectToSum((await report({ group_by: 'day' }, tenant)).body)
+  const kronor = await report({ currency: 'SEK' }, tenant)
+  expect(kronor.body.channels).toContainEqual(
+    expect.objectContaining({ channel: 'paid_search', spend: { amount_minor: 10_576 + 666, currency: 'SEK' } }),
+  )
+  const compared = await platform.call('compareAttributionModels', { tenant, token: tenant.tokens.viewer })
+  expect(compared.body.other_spend).toEqual(body.other_spend)
+  expect(compared.body.channels).toContainEqual(expect.objectContaining({ channel: 'paid_search', spend: usd(1_062) }))
 })
 
 /** The groups and their rest, to the channels: money, conversions and spend. */

@@ -76,6 +76,7 @@ async function getChannelAttribution(
         revenue: toWireMoney(rest.revenueMinor, currency),
       },
       other_currencies: report.otherCurrencies.map(toOther),
+      other_spend: report.otherSpend.map(({ currency, spendMinor }) => toWireMoney(spendMinor, currency)),
       runs: report.runs.map(toWireRun),
     },
   }
@@ -133,6 +134,7 @@ async function compareAttributionModels(
         })),
       })),
       other_currencies: report.otherCurrencies.map(toOther),
+      other_spend: report.otherSpend.map(({ currency, spendMinor }) => toWireMoney(spendMinor, currency)),
     },
   }
 }

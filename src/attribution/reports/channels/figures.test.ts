@@ -30,6 +30,7 @@ const anyRow: fc.Arbitrary<CreditRow> = fc.record({
   conversionMicro: fc.tuple(fc.bigInt({ min: 0n, max: 10n ** 9n }), fc.bigInt({ min: 0n, max: 10n ** 9n })),
 })
 const anySpend: fc.Arbitrary<SpendRow> = fc.record({
+  currency: fc.constant('USD'),
   channel: fc.constantFrom('email', 'display'),
   campaign: fc.option(fc.constantFrom('a', 'c'), { nil: null }),
   day: fc.constant(null),
@@ -84,7 +85,7 @@ test('a channel without credit by the model and without spend is no figure; one 
   }
   expect(toFigures([row], [], 0)).toEqual([])
   expect(toFigures([row], [], 1)).toHaveLength(1)
-  const spend = { channel: 'email', campaign: null, day: null, spendMinor: 7n }
+  const spend = { currency: 'USD', channel: 'email', campaign: null, day: null, spendMinor: 7n }
   expect(toFigures([row], [spend], 0)).toMatchObject([{ channel: 'email', revenueMinor: 0n, spendMinor: 7n }])
 })
 

@@ -110,31 +110,76 @@ export async function sumOverRefunded(
 }
 
 export interface SpendRow {
+  /** The one that was asked for, or that of spend without a rate into it. */
+  currency: string
   channel: string
   campaign: string | null
   day: string | null
   spendMinor: bigint
 }
 
-/** Spend of days (both included) in one currency, each figure by its newest version. */
+/** Minor units of a currency are those of another by `numerator / denominator`, on one day. */
+export interface SpendRate {
+  day: string
+  currency: string
+  numerator: bigint
+  denominator: bigint
+}
+
+interface SpendSpan {
+  /** Days, both included. */
+  from: string
+  to: string
+  currency: string
+}
+
+/** Those of the spend of these days beside the one that is asked for. */
+export async function listSpendCurrencies(
+  tx: Tx,
+  tenantId: string,
+  { from, to, currency }: SpendSpan,
+): Promise<string[]> {
+  const { rows } = await sql<{ currency: string }>`
+    select distinct currency from spend_versions
+    where tenant_id = ${tenantId} and day between ${from}::date and ${to}::date and currency <> ${currency}`.execute(tx)
+  return rows.map((row) => row.currency)
+}
+
+/**
+ * Spend, each figure by its newest version, in the currency where it is or has a rate of its day; of a day, channel, campaign
+ * and currency the sum is converted, rounded half up.
+ */
 export async function sumSpend(
   tx: Tx,
   tenantId: string,
-  { from, to, currency }: { from: string; to: string; currency: string },
-  dimension: Dimension,
+  { from, to, currency }: SpendSpan,
+  { dimension, rates }: { dimension: Dimension; rates: readonly SpendRate[] },
 ): Promise<SpendRow[]> {
   const { rows } = await sql<SpendRow>`
-    select s.channel,
+    with rate as (
+      select r.day, r.currency, r.numerator, r.denominator
+      from unnest(${rates.map(({ day }) => day)}::date[], ${rates.map((rate) => rate.currency)}::text[],
+                  ${rates.map(({ numerator }) => String(numerator))}::numeric[],
+                  ${rates.map(({ denominator }) => String(denominator))}::numeric[]) as r (day, currency, numerator, denominator)
+    ),
+    newest as (
+      select distinct on (day, time_zone, channel, source, campaign, currency) day, channel, campaign, currency, amount_minor
+      from spend_versions
+      where tenant_id = ${tenantId} and day between ${from}::date and ${to}::date
+      order by day, time_zone, channel, source, campaign, currency, version desc
+    ),
+    spent as (
+      select day, channel, campaign, currency, sum(amount_minor) as amount_minor from newest group by 1, 2, 3, 4
+    )
+    select case when r.day is null then s.currency else ${currency} end as currency,
+           s.channel,
            ${dimension === 'campaign' ? sql`nullif(s.campaign, '') as campaign` : sql`null::text as campaign`},
            ${dimension === 'day' ? sql`s.day as "day"` : sql`null::date as "day"`},
-           sum(s.amount_minor)::bigint as "spendMinor"
-    from (
-      select distinct on (day, time_zone, channel, source, campaign) day, channel, campaign, amount_minor
-      from spend_versions
-      where tenant_id = ${tenantId} and day between ${from}::date and ${to}::date and currency = ${currency}
-      order by day, time_zone, channel, source, campaign, version desc
-    ) as s
-    group by 1, 2, 3`.execute(tx)
+           sum(case when r.day is null then s.amount_minor
+                    else div(2 * s.amount_minor * r.numerator + r.denominator, 2 * r.denominator) end)::bigint as "spendMinor"
+    from spent as s
+    left join rate as r on r.day = s.day and r.currency = s.currency
+    group by 1, 2, 3, 4`.execute(tx)
   return rows
 }
 

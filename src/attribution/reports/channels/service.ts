@@ -20,7 +20,8 @@ import { type Figures, type ModelSetting, settingOf } from '../models/service.ts
 import type { RunRow } from '../runs/queries.ts'
 import { byDay, byRevenue, sumEarned, toChannels, toFigures } from './figures.ts'
 import { type ChannelLine, figuresOf, withShares } from './lines.ts'
-import { type CreditRow, type Dimension, sumSpend } from './queries.ts'
+import type { CreditRow, Dimension } from './queries.ts'
+import { readSpend, type Spend } from './spend.ts'
 
 const MAX_CAMPAIGNS = 1_000
 
@@ -48,6 +49,8 @@ export interface ChannelReport extends Omit<WindowTotals, 'bridge'> {
   groups: Omit<ChannelLine, 'confidence'>[]
   /** The groups that are not among them. */
   rest: { groups: number; conversionMicro: bigint; revenueMinor: bigint }
+  /** That has no rate into the currency of the window. */
+  otherSpend: Spend['others']
   runs: RunRow[]
 }
 
@@ -88,8 +91,8 @@ async function reportOrderLevel(tx: Tx, ctx: TenantContext, asked: Reported): Pr
   const grouped = await readCredits(tx, ctx, frame, { models: [model], dimension: groupBy })
   const rows = groupBy === 'channel' ? grouped : toChannels(grouped)
   const own = rows.filter((row) => row.currency === window.currency && isCounted(row, basis))
-  const spend = await sumSpend(tx, ctx.tenantId, window, 'channel')
-  const channels = withShares(toFigures(own, spend, 0).sort(byRevenue))
+  const spend = await readSpend(tx, ctx, window, 'channel')
+  const channels = withShares(toFigures(own, spend.rows, 0).sort(byRevenue))
   const runs = await readRuns(tx, ctx, frame, [model])
   return {
     ...describe(frame, setting, groupBy),
@@ -101,6 +104,7 @@ async function reportOrderLevel(tx: Tx, ctx: TenantContext, asked: Reported): Pr
       confidence: confidenceOf(measured, { model, channel: line.channel }),
     })),
     ...(groupBy === 'channel' ? noGroups() : await readGroups(tx, ctx, frame, { rows: grouped, dimension: groupBy })),
+    otherSpend: spend.others,
     runs,
   }
 }
@@ -113,12 +117,17 @@ async function reportChannelLevel(tx: Tx, ctx: TenantContext, asked: Reported): 
   const rows = await readCredits(tx, ctx, frame, { models: models.slice(0, 1), dimension: 'channel' })
   const totals = await readTotals(tx, ctx, frame, rows)
   const found = basis === 'order_date' ? measured?.models.find((one) => one.model === model) : undefined
-  const common = { ...describe(frame, setting, groupBy), bridge: null, ...noGroups() }
+  const spend = await readSpend(tx, ctx, window, 'channel')
+  const common = {
+    ...describe(frame, setting, groupBy),
+    bridge: null,
+    ...noGroups(),
+    otherSpend: spend.others,
+  }
   if (measured === undefined || found === undefined) {
     return { ...totals, ...common, asOf: null, creditedMinor: 0n, channels: [], runs: [] }
   }
-  const spend = await sumSpend(tx, ctx.tenantId, window, 'channel')
-  const lines = withShares(figuresOf(found.channels, spend).sort(byRevenue))
+  const lines = withShares(figuresOf(found.channels, spend.rows).sort(byRevenue))
   return {
     ...totals,
     ...common,
@@ -140,7 +149,7 @@ async function readGroups(
 ): Promise<Pick<ChannelReport, 'groups' | 'rest'>> {
   const { window, basis } = frame
   const own = rows.filter((row) => row.currency === window.currency && isCounted(row, basis))
-  const figures = toFigures(own, await sumSpend(tx, ctx.tenantId, window, dimension), 0)
+  const figures = toFigures(own, (await readSpend(tx, ctx, window, dimension)).rows, 0)
   const lines = withShares(figures.sort(dimension === 'day' ? byDay : byRevenue))
   const groups = dimension === 'day' ? lines : lines.slice(0, MAX_CAMPAIGNS)
   const left = lines.slice(groups.length)

@@ -7,7 +7,8 @@ import { ATTRIBUTION_MODELS } from '../../models/registry.ts'
 import type { WindowRun } from '../../windows/service.ts'
 import { type ChannelFigure, type Earned, sumEarned, toFigures } from '../channels/figures.ts'
 import { type ChannelLine, figuresOf, withShares } from '../channels/lines.ts'
-import { type CreditRow, sumSpend } from '../channels/queries.ts'
+import type { CreditRow } from '../channels/queries.ts'
+import { readSpend, type Spend } from '../channels/spend.ts'
 import { confidenceOf } from '../confidence.ts'
 import {
   askForWindowOf,
@@ -44,6 +45,8 @@ export interface Comparison extends WindowTotals {
   tiers: { tier: string; orders: number; netMinor: bigint }[]
   models: ModelComparison[]
   channels: { channel: string; spendMinor: bigint | null; figures: ComparedFigure[] }[]
+  /** That has no rate into the currency of the window. */
+  otherSpend: Spend['others']
 }
 
 /** Every model that has a run beside the others. Throws `validation_failed` for a window that is none. */
@@ -73,7 +76,7 @@ async function readComparison(
   const own = rows.filter((row) => row.currency === window.currency && isCounted(row, basis))
   const totals = await readTotals(tx, ctx, frame, rows)
   const runs = await readRuns(tx, ctx, frame, frame.models)
-  const spend = await sumSpend(tx, ctx.tenantId, window, 'channel')
+  const spend = await readSpend(tx, ctx, window, 'channel')
   const compared: { model: string; figures: ChannelFigure[]; runIds: string[] }[] = []
   const isCurrent = measured !== undefined && basis === 'order_date' && sawTheSame(measured, own, frame.models)
   for (const { name } of ATTRIBUTION_MODELS) {
@@ -101,7 +104,8 @@ async function readComparison(
       creditedMinor: ofModel.reduce((sum, { revenueMinor }) => sum + revenueMinor, 0n),
       runIds,
     })),
-    channels: compareChannels(compared, { baseline, spend, measured }),
+    channels: compareChannels(compared, { baseline, spend: spend.rows, measured }),
+    otherSpend: spend.others,
   }
 }
 
