@@ -19,6 +19,8 @@ export interface MarkovCost {
   readMs: number
   /** The chain, its removal effects and 200 resamples of them. */
   markovMs: number
+  /** The highest memory of the process up to then. */
+  markovPeakMb: number
   /** The same with every model of the edition, as a run has it. */
   allMs: number
 }
@@ -41,9 +43,10 @@ export async function measureMarkov(ctx: TenantContext, window: ReportWindow): P
     replicates: REPLICATES,
   }
   const markov = timed(() => measure({ ...request, orderModels: [] }))
+  const markovPeakMb = process.resourceUsage().maxRSS / 1_024
   const all = timed(() => measure({ ...request, orderModels: config.models }))
   const { touches, converting: conversions, open } = markov.measured.diagnostics
-  return { touches, conversions, open, readMs, markovMs: markov.ms, allMs: all.ms }
+  return { touches, conversions, open, readMs, markovMs: markov.ms, markovPeakMb, allMs: all.ms }
 }
 
 async function readPublished(
