@@ -128,13 +128,21 @@ export async function sumRevenue(tx: Tx, tenantId: string, since: Date): Promise
       select g.group_key, g.order_key from order_groups as g
       where g.tenant_id = ${tenantId} and g.group_key in (select order_key from recent)
     ),
+    early as (  -- those of which another fact is older; looked up key by key, whatever is known of the tables (offset 0)
+      select array_agg(distinct n.order_key) as keys
+      from members as n
+      cross join lateral (
+        select from order_facts as f where f.tenant_id = ${tenantId} and f.order_key = n.member and f.ordered_at < ${since} offset 0
+      ) as f
+    ),
     moved as (
       select l.currency, l.vendor, l.kind, m.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.source, l.recorded_at
       from members as m
-      join ledger_entries as l on l.tenant_id = ${tenantId} and l.order_key = m.member and l.kind = 'capture'
-      where not exists (select from members as n
-                        join order_facts as f on f.tenant_id = ${tenantId} and f.order_key = n.member and f.ordered_at < ${since}
-                        where n.order_key = m.order_key)
+      cross join lateral (
+        select l.* from ledger_entries as l
+        where l.tenant_id = ${tenantId} and l.order_key = m.member and l.kind = 'capture' offset 0
+      ) as l
+      where m.order_key not in (select unnest(e.keys) from early as e)
       union all
       select l.currency, l.vendor, l.kind, l.order_key, l.entry_key, l.corrects_entry_key, l.amount_minor, l.source, l.recorded_at
       from ledger_entries as l

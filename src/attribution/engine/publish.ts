@@ -23,8 +23,12 @@ import { addOrder, type CountedOrder, createDaySums, type DaySums } from './runs
 import { publishRuns } from './runs/publish.ts'
 import { insertRunChanges, type Moved, type Publication, type RunCause } from './runs/queries.ts'
 
-/** Orders that one statement reads: some 20,000 touches, a few megabytes in this process. */
-const CHUNK_ORDERS = 2_000
+/** Orders that one statement reads at most: some 20,000 touches, a few megabytes in this process. */
+const MAX_CHUNK_ORDERS = 2_000
+/** Fewer cost more to ask for than to read. */
+const MIN_CHUNK_ORDERS = 250
+/** While one is computed, the next is read and the former written. */
+const MIN_CHUNKS = 4
 const IN_FAILED_TRANSACTION = '25P02'
 /** Statements that wait for the database, some megabytes each. */
 const MAX_IN_FLIGHT = 4
@@ -59,14 +63,12 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
   }
   const models = modelsOf(config)
   const done: Done = { models: models.length, days: new Map(), moved: [], orders: 0 }
-  const chunks = Array.from({ length: Math.ceil(orderKeys.length / CHUNK_ORDERS) }, (_, index) =>
-    orderKeys.slice(index * CHUNK_ORDERS, (index + 1) * CHUNK_ORDERS),
-  )
+  const chunks = toChunks(orderKeys)
+  const rowType = await getCreditRowType(tx)
   // The database reads one chunk and writes another while this process computes the one between them.
   const writing = createInFlight(MAX_IN_FLIGHT)
   let reading = readChunk(tx, request, chunks[0] ?? [])
   try {
-    const rowType = await getCreditRowType(tx)
     for (const index of chunks.keys()) {
       const chunk = await reading
       const next = chunks[index + 1]
@@ -86,6 +88,14 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
   if (cause !== 'edition') await insertRunChanges(tx, publication, { moved: done.moved, days })
   edition.publications = publication.number
   return done.orders
+}
+
+function toChunks(orderKeys: readonly string[]): (readonly string[])[] {
+  const wanted = Math.ceil(orderKeys.length / MIN_CHUNKS)
+  const size = Math.min(Math.max(wanted, MIN_CHUNK_ORDERS), MAX_CHUNK_ORDERS)
+  return Array.from({ length: Math.ceil(orderKeys.length / size) }, (_, index) =>
+    orderKeys.slice(index * size, (index + 1) * size),
+  )
 }
 
 interface Chunk {

@@ -164,7 +164,8 @@ interface OrderRow {
  * that it brought itself. Times are compared as instants.
  *
  * The fences (`offset 0`), here and below, make each part a look into an index for each order, whatever the planner knows: the
- * tables grow by the million between two looks of the statistics, and a join that reads one of them whole takes minutes.
+ * tables grow by the million between two looks of the statistics, and a join that reads one of them whole takes minutes. Nor
+ * may the touches of a visitor be looked for among those of all: hence the pairs, which only one index knows.
  */
 export async function readOrders(
   tx: Tx,
@@ -243,8 +244,8 @@ export async function readOrders(
                       order by t.occurred_at, t.external_id collate "C", t.origin) as list
       from touchpoints as t
       where t.tenant_id = ${tenantId}
-        and t.identity = o.identity
-        and t.occurred_at between o.ordered_at - make_interval(hours => ${lookbackDays * 24}) and o.ordered_at
+        and (t.identity, t.occurred_at) >= (o.identity, o.ordered_at - make_interval(hours => ${lookbackDays * 24}))
+        and (t.identity, t.occurred_at) <= (o.identity, o.ordered_at)
         and (c.previous_at is null or t.occurred_at > c.previous_at)
     ) as touches on true
     left join lateral (  -- that the order itself brought
