@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  accessSync,
   chmodSync,
   closeSync,
   constants,
@@ -43,6 +44,9 @@ const LOG_LIMIT_BYTES = 10 * 1024 * 1024
 const TAIL_BYTES = 4 * 1024
 /** Docker's default /dev/shm has 64 MiB, too little for parallel queries. */
 const SHARED_MEMORY_MIN_BYTES = 256 * 1024 * 1024
+const SHARED_MEMORY = '/dev/shm'
+/** Throw-away data in memory have as much room at least; a run of all tests takes less than half of it. */
+const THROW_AWAY_MIN_BYTES = 4 * 1024 * 1024 * 1024
 /** Written last, so a data folder without it is one that was never finished. */
 const MARKER = 'skeldir.json'
 
@@ -54,7 +58,10 @@ export interface EmbeddedPostgresOptions {
   dataDir?: string
   /** Default: any free one. */
   port?: number
-  /** `test` does not survive a crash of the machine, and is several times faster at committing. Default `durable`. */
+  /**
+   * `test` does not survive a crash of the machine, and is several times faster at committing; what is thrown away is in
+   * memory, where there is room. Default `durable`.
+   */
   settings?: 'durable' | 'test'
   /** Receives one line for each thing that a person may want to know. */
   log?: (line: string) => void
@@ -93,7 +100,7 @@ export interface ServerExit {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir } = options
   if (dataDir !== undefined) return startOn({ ...options, dataDir })
-  const folder = makeThrowAwayFolder()
+  const folder = makeThrowAwayFolder(options.settings)
   const remove = () => rmSync(folder, { recursive: true, force: true })
   try {
     const server = await startOn({ ...options, dataDir: join(folder, 'data') })
@@ -136,23 +143,32 @@ async function startOn(options: OptionsWithFolder): Promise<EmbeddedPostgres> {
   }
 }
 
-/** Also clears away the folders (40 MB each) of processes that were killed before they could. */
-function makeThrowAwayFolder(): string {
+/**
+ * In memory where nothing is to survive: a clone of a database is a thousand files, and to make them where as many were
+ * just removed takes ext4 0.4 s of a core, tmpfs 0.05 s (measured). Also clears away the folders (40 MB each) of
+ * processes that were killed before they could.
+ */
+function makeThrowAwayFolder(settings: EmbeddedPostgresOptions['settings']): string {
   const prefix = 'skeldir-throwaway-'
-  for (const name of readdirSync(tmpdir())) {
-    if (!name.startsWith(prefix)) continue
-    const folder = join(tmpdir(), name)
-    const note = readOwner(join(folder, 'owner.json'))
+  const place = settings === 'test' && sharedMemoryBytes() >= THROW_AWAY_MIN_BYTES ? SHARED_MEMORY : tmpdir()
+  for (const name of new Set([place, tmpdir()]).values().flatMap((parent) => listFolders(parent, prefix))) {
+    const note = readOwner(join(name, 'owner.json'))
     if (note === null || isAlive(note.owner) || isAlive(note.server)) continue
     try {
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(name, { recursive: true, force: true })
     } catch {
       // Another user's.
     }
   }
-  const folder = mkdtempSync(join(tmpdir(), prefix))
+  const folder = mkdtempSync(join(place, prefix))
   chmodSync(folder, 0o711)
   return folder
+}
+
+function listFolders(parent: string, prefix: string): string[] {
+  return readdirSync(parent)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(parent, name))
 }
 
 async function makeDataDir(
@@ -380,7 +396,8 @@ function serverSettings(settings: 'durable' | 'test', port: number): string[] {
 
 function sharedMemoryBytes(): number {
   try {
-    const { bavail, bsize } = statfsSync('/dev/shm')
+    accessSync(SHARED_MEMORY, constants.W_OK)
+    const { bavail, bsize } = statfsSync(SHARED_MEMORY)
     return bavail * bsize
   } catch {
     return 0
