@@ -116,6 +116,8 @@ export async function enterAll(
     `select event_id as id from webhook_events where tenant_id = $1 and is_handled and not is_test order by received_at`,
     [tenant.tenantId],
   )
+  // No job is made for nothing.
+  if (rows.length === 0) return
   await normalizeEvents(
     workerContext(platform, tenant, onTestFinished),
     rows.map(({ id }) => id),
