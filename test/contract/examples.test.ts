@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { describe, expect, test } from 'vitest'
 import { type OperationId, operations } from '../../generated/operations.ts'
@@ -34,11 +34,12 @@ describe.each(bundles)('$file', ({ bundle, examples }) => {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   addFormats.default(ajv)
   ajv.addSchema(bundle, 'bundle')
+  const validatorOf = compileOnce(ajv)
 
   test('every example fits its schema', () => {
     expect(examples.length).toBeGreaterThan(0)
     for (const { where, value, schemaPointer } of examples) {
-      const validate = ajv.compile({ $ref: `bundle${schemaPointer}` })
+      const validate = validatorOf(schemaPointer)
       validate(value)
       expect(validate.errors ?? [], where).toEqual([])
     }
@@ -122,11 +123,12 @@ describe('the generated validators', () => {
       const ajv = new Ajv2020({ strict: false })
       addFormats.default(ajv)
       ajv.addSchema(bundle, 'bundle')
+      const validatorOf = compileOnce(ajv)
       for (const { kind, operationId, status = 0, mediaType = '', value, schemaPointer, where } of examples) {
         if (kind !== 'request' && kind !== 'reply') continue
         const generated =
           kind === 'reply' ? replyValidators(operationId, status, mediaType) : bodyValidators(operationId, mediaType)
-        const independent = ajv.compile({ $ref: `bundle${schemaPointer}` })
+        const independent = validatorOf(schemaPointer)
         for (const mutant of mutantsOf(value)) {
           const isValid = independent(mutant)
           for (const validate of generated) {
@@ -158,6 +160,16 @@ describe('the generated validators', () => {
     expect(count).toBeGreaterThan(100)
   })
 })
+
+/** The validator of a place in the bundle; many examples stand for one schema. */
+function compileOnce(ajv: Ajv2020): (pointer: string) => ValidateFunction {
+  const compiled = new Map<string, ValidateFunction>()
+  return (pointer) => {
+    const known = compiled.get(pointer) ?? ajv.compile({ $ref: `bundle${pointer}` })
+    compiled.set(pointer, known)
+    return known
+  }
+}
 
 /** Keywords of the faults, empty when the value is valid. */
 function faultsOf(validate: Validator | null | undefined, value: unknown): string[] {
