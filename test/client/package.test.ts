@@ -92,7 +92,7 @@ describe('strict TypeScript', () => {
       join(folder, `${name}.json`),
       JSON.stringify({ compilerOptions: { ...options, ...compilerOptions }, files }),
     )
-    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const tsc = join(root, 'node_modules/typescript7/bin/tsc')
     const { stdout } = await run(process.execPath, [tsc, '-p', `${name}.json`], { cwd: folder }).catch((error) => error)
     return stdout.trim()
   }
