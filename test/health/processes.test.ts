@@ -2,10 +2,10 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startTalking } from '../security/support/process.ts'
 import { openDoor } from '../support/door.ts'
-import { startPlatform, type TestPlatform, until } from '../support/platform.ts'
+import { startPlatform, type TestPlatform, until, usePlatform } from '../support/platform.ts'
 
 interface Seen {
   live: number
@@ -41,14 +41,16 @@ async function look(url: string, statusUrl = url): Promise<Seen> {
   }
 }
 
+type Clean = (work: () => Promise<void>) => void
+
 /** A real API process on two ports, cut off from its database by a door. */
-async function startServing(platform: TestPlatform) {
+async function startServing(platform: TestPlatform, clean: Clean = onTestFinished) {
   const door = await openDoor(platform.database.adminUrl)
-  onTestFinished(door.close)
+  clean(door.close)
   const url = door.through(platform.database.urlOf('app_user'))
   const env = { SKELDIR_PROBE_PORT: '0', LOG_LEVEL: 'warn' }
   const api = await startTalking(platform, 'serve', url, /probes on (http:\S+)/, env)
-  onTestFinished(async () => void (await api.stop()))
+  clean(async () => void (await api.stop()))
   const main = /listening on (http:\S+)/.exec(api.output())?.[1] as string
   return { api, door, main, probes: api.told }
 }
@@ -73,7 +75,9 @@ const TROUBLES: Record<string, Trouble> = {
   'the worker was killed': {
     seen: { live: 200, ready: '200', worker: '503 /worker', status: 'degraded' },
     begin: ({ worker }) => worker.kill('SIGKILL'),
-    end: ({ platform }) => platform.startWorker(),
+    end: async (scene) => {
+      scene.worker = await scene.platform.startWorker()
+    },
   },
   'the database is away': {
     seen: { live: 200, ready: '503 /checks/database', worker: '503 /database', status: '503 /components/database' },
@@ -91,24 +95,35 @@ const TROUBLES: Record<string, Trouble> = {
     end: ({ platform }) => platform.query(`grant ${ENQUEUE} to app_user`),
   },
 }
-test.each(Object.keys(TROUBLES))(
-  'what each probe says, on both ports: %s, and then all is well again',
-  async (name) => {
+describe('what each probe says, on both ports, and then all is well again', () => {
+  const platform = usePlatform()
+  const scene = { platform } as Scene
+  let serving: Awaited<ReturnType<typeof startServing>>
+  beforeAll(async () => {
+    const cleaners: (() => Promise<void>)[] = []
+    serving = await startServing(platform, (work) => void cleaners.push(work))
+    scene.door = serving.door
+    scene.worker = await platform.startWorker()
+    return async () => {
+      for (const clean of cleaners.reverse()) await clean()
+    }
+  })
+
+  test.each(Object.keys(TROUBLES))('%s', async (name) => {
     const { seen, begin, end } = TROUBLES[name] as Trouble
-    const platform = await startPlatform(onTestFinished)
-    const [{ door, main, probes }, worker] = await Promise.all([startServing(platform), platform.startWorker()])
+    const { main, probes } = serving
     const untilSeen = (expected: Seen) =>
       until(
         () => Promise.all([look(main), look(probes, main)]),
         (both) => both.every((one) => JSON.stringify(one) === JSON.stringify(expected)),
       )
     await untilSeen(WELL)
-    await begin({ platform, door, worker })
+    await begin(scene)
     await untilSeen(seen)
-    await end({ platform, door, worker })
+    await end(scene)
     await untilSeen(WELL)
-  },
-)
+  })
+})
 
 test('while requests are finished the probes say so on their own port, until the very end', async () => {
   const platform = await startPlatform(onTestFinished)
