@@ -32,6 +32,8 @@ export interface IsolationOptions {
   table?: string
   /** How many of the planted faults to try, drawn with the seed. Default: all. */
   sample?: number
+  /** How many statements on tables to try, drawn with the seed; planted faults meet all of their table. Default: all. */
+  statements?: number
   /** Planted faults that change roles of the whole cluster are left out: somebody else uses it. */
   isClusterShared?: boolean
   /** Databases to plant faults in side by side. Default: one for each processor, 2 to 4. */
@@ -60,7 +62,9 @@ export async function proveIsolation(options: IsolationOptions): Promise<Isolati
   }
   const facts = await timed('rows', () => prepare(options))
   const { model, filled, rows, citus, cells, calls } = facts
-  const matrix = await timed('matrix', () => runMatrix([...cells.values()].flat(), environment, rows.markers))
+  const matrix = await timed('matrix', () =>
+    runMatrix(draw([...cells.values()].flat(), options.statements, seed), environment, rows.markers),
+  )
   const callFindings = await timed('calls', () => callAll(environment.admin, calls, model, rows))
   const oracles = await timed('oracles', () => askOracles(environment, filled, rows, ACCEPTED_ORACLES))
   const faults = checkStructure(model)
@@ -136,8 +140,12 @@ function listMutants({ model, tables, rows }: Facts, { table }: IsolationOptions
 }
 
 function choose(mutants: readonly Mutant[], { sample, isClusterShared = false, seed }: IsolationOptions): Mutant[] {
-  const possible = isClusterShared ? mutants.filter(({ isClusterWide }) => !isClusterWide) : [...mutants]
-  return sample === undefined ? possible : createRandom(seed, 'isolation sample').shuffle(possible).slice(0, sample)
+  const possible = isClusterShared ? mutants.filter(({ isClusterWide }) => !isClusterWide) : mutants
+  return draw(possible, sample, seed)
+}
+
+function draw<Item>(items: readonly Item[], sample: number | undefined, seed: number): Item[] {
+  return sample === undefined ? [...items] : createRandom(seed, 'isolation sample').shuffle(items).slice(0, sample)
 }
 
 function plantAll(
