@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 import { SlowestFirst } from './test/support/order.ts'
+import { WHOLE } from './test/support/whole.ts'
 
 /**
  * Files that change nothing of their process (no environment, no replaced function, no measured memory) share it with
@@ -28,10 +30,24 @@ const TOGETHER = [
   'test/worker/!(large-tenant).test.ts',
 ]
 
+/** A tenth of a minute of a core and more, each for one thing that seldom breaks: only in `npm run test:whole`. */
+const LONG = [
+  'test/browser/{console-quality,docs}.test.ts',
+  'test/deploy/{backup,many,upgrade}.test.ts',
+  'test/gates/r3.test.ts',
+  'test/mocks/reload.test.ts',
+]
+
 // Starting processes and servers takes longer on a busy machine; a test that hangs still ends.
 const limits = { testTimeout: 60_000, hookTimeout: 60_000, sequence: { shuffle: true } }
 
-export default defineConfig({
+/** Those that try a share of their cases in `npm test`. */
+function listShared(): string[] {
+  const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname })
+  return files.filter((file) => readFileSync(`${import.meta.dirname}/${file}`, 'utf8').includes('/support/share.ts'))
+}
+
+export default defineConfig(({ mode }) => ({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     sequence: { shuffle: true, sequencer: SlowestFirst },
@@ -39,9 +55,12 @@ export default defineConfig({
     maxWorkers: 3,
     reporters: process.env.CI ? ['default', 'junit'] : ['default'],
     outputFile: { junit: '.skeldir/junit.xml' },
-    projects: [
-      { test: { ...limits, name: 'alone', include: ['test/**/*.test.ts'], exclude: TOGETHER } },
-      { test: { ...limits, name: 'together', include: ['src/**/*.test.ts', ...TOGETHER], isolate: false } },
-    ],
+    projects:
+      mode === WHOLE
+        ? [{ test: { ...limits, name: WHOLE, include: [...LONG, ...listShared()] } }]
+        : [
+            { test: { ...limits, name: 'alone', include: ['test/**/*.test.ts'], exclude: [...TOGETHER, ...LONG] } },
+            { test: { ...limits, name: 'together', include: ['src/**/*.test.ts', ...TOGETHER], isolate: false } },
+          ],
   },
-})
+}))

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { freezeBaseline } from '../../scripts/contracts/baseline.ts'
 import { gates } from '../../scripts/contracts/gates.ts'
 import { insertRules, renderRules } from '../../scripts/contracts/rules-markdown.ts'
+import { shareOf } from '../support/share.ts'
 import { contractWorkspace, documentOf, emptyWorkspace, V1 } from './workspace.ts'
 
 const HEALTH = `${V1}/health.yaml`
@@ -46,72 +47,78 @@ test('the gates of the documents pass on the repository', async () => {
 })
 
 describe('examples', () => {
-  test.for<[string, string, string, string, number, RegExp]>([
-    [
-      'a body that does not fit',
-      HEALTH,
-      'value: { status: alive }',
-      'value: { status: undead }',
-      0,
-      /getLiveness 200 application\/json #alive: \/status/,
-    ],
-    [
-      'a body with a property of nobody',
-      HEALTH,
-      'value: { status: alive }',
-      'value: { status: alive, mood: good }',
-      0,
-      /additional properties: mood/,
-    ],
-    [
-      'a header',
-      `${V1}/_common/headers.yaml`,
-      'example: 163abffd-b49e-44aa-9a0f-2e11d97d5317',
-      'example: no-uuid',
-      0,
-      /header X-Correlation-ID: the value must match format "uuid"/,
-    ],
-    [
-      'a parameter',
-      `${V1}/_common/parameters.yaml`,
-      'example: 163abffd-b49e-44aa-9a0f-2e11d97d5317',
-      'example: no-uuid',
-      0,
-      /parameter X-Correlation-ID/,
-    ],
-    [
-      'an error answer',
-      `${V1}/_common/responses.yaml`,
-      'status: 406',
-      "status: '406'",
-      0,
-      /406 application\/problem\+json #not_acceptable: \/status must be integer/,
-    ],
-    [
-      'a body without a name',
-      HEALTH,
-      '              examples:\n                alive:\n                  value: { status: alive }\n',
-      '              example: { status: alive }\n',
-      0,
-      /give the example a name/,
-    ],
-    [
-      'a name without a value',
-      HEALTH,
-      'value: { status: alive }',
-      'summary: Alive',
-      -1,
-      /getLiveness 200 application\/json #alive has no `value`/,
-    ],
-    [
-      'no example at all',
-      HEALTH,
-      '              examples:\n                alive:\n                  value: { status: alive }\n',
-      '',
-      -2,
-      /getLiveness 200 application\/json has no example/,
-    ],
-  ])('%s', async ([, file, from, to, below, message]) => {
+  test.for(
+    shareOf<[string, string, string, string, number, RegExp]>(
+      [
+        [
+          'a body that does not fit',
+          HEALTH,
+          'value: { status: alive }',
+          'value: { status: undead }',
+          0,
+          /getLiveness 200 application\/json #alive: \/status/,
+        ],
+        [
+          'a body with a property of nobody',
+          HEALTH,
+          'value: { status: alive }',
+          'value: { status: alive, mood: good }',
+          0,
+          /additional properties: mood/,
+        ],
+        [
+          'a header',
+          `${V1}/_common/headers.yaml`,
+          'example: 163abffd-b49e-44aa-9a0f-2e11d97d5317',
+          'example: no-uuid',
+          0,
+          /header X-Correlation-ID: the value must match format "uuid"/,
+        ],
+        [
+          'a parameter',
+          `${V1}/_common/parameters.yaml`,
+          'example: 163abffd-b49e-44aa-9a0f-2e11d97d5317',
+          'example: no-uuid',
+          0,
+          /parameter X-Correlation-ID/,
+        ],
+        [
+          'an error answer',
+          `${V1}/_common/responses.yaml`,
+          'status: 406',
+          "status: '406'",
+          0,
+          /406 application\/problem\+json #not_acceptable: \/status must be integer/,
+        ],
+        [
+          'a body without a name',
+          HEALTH,
+          '              examples:\n                alive:\n                  value: { status: alive }\n',
+          '              example: { status: alive }\n',
+          0,
+          /give the example a name/,
+        ],
+        [
+          'a name without a value',
+          HEALTH,
+          'value: { status: alive }',
+          'summary: Alive',
+          -1,
+          /getLiveness 200 application\/json #alive has no `value`/,
+        ],
+        [
+          'no example at all',
+          HEALTH,
+          '              examples:\n                alive:\n                  value: { status: alive }\n',
+          '',
+          -2,
+          /getLiveness 200 application\/json has no example/,
+        ],
+      ],
+      3,
+      'faults of examples',
+    ),
+  )('%s', async ([, file, from, to, below, message]) => {
     const workspace = contractWorkspace()
     const line = workspace.edit(file, from, to) + below
     const errors = await workspace.errors('examples')
@@ -123,81 +130,87 @@ describe('examples', () => {
 describe('error-model', () => {
   const PROBLEMS = `${V1}/_common/problems.yaml`
   const RESPONSES = `${V1}/_common/responses.yaml`
-  test.for<[string, string, string, string, number, string, RegExp]>([
-    ['a code without a title', PROBLEMS, '    title: Not found\n', '', -2, 'registry', /not_found needs a title/],
-    [
-      'a status that is no error',
-      PROBLEMS,
-      '    status: 404\n',
-      '    status: 200\n',
-      0,
-      'registry',
-      /not_found needs a status of 400 to 599/,
-    ],
-    [
-      'a code that the enum lacks',
-      PROBLEMS,
-      '  method_not_allowed:\n',
-      '  teapot:\n    status: 405\n    title: Teapot\n    description: Short and stout.\n  method_not_allowed:\n',
-      NaN,
-      'enum',
-      /the enum lacks teapot/,
-    ],
-    [
-      'a code that nobody uses',
-      PROBLEMS,
-      '    status: 405\n',
-      '    status: 400\n',
-      -1,
-      'used',
-      /no answer has an example with the code method_not_allowed/,
-    ],
-    [
-      'an example with the code of another status',
-      RESPONSES,
-      'code: not_acceptable',
-      'code: not_found',
-      0,
-      'examples',
-      /not_found has the status 404, and stands under 406/,
-    ],
-    [
-      'an example of another type',
-      RESPONSES,
-      'type: /docs/problems/not_acceptable',
-      'type: about:blank',
-      0,
-      'examples',
-      /the type of not_acceptable is/,
-    ],
-    [
-      'an example of another title',
-      RESPONSES,
-      'title: Not acceptable',
-      'title: Nope',
-      0,
-      'examples',
-      /the title of not_acceptable is "Not acceptable"/,
-    ],
-    [
-      'an example that says another status',
-      RESPONSES,
-      'status: 406',
-      'status: 405',
-      0,
-      'examples',
-      /the status is 405, and it stands under 406/,
-    ],
-    [
-      'an error that is plain JSON',
-      RESPONSES,
-      '        application/problem+json:',
-      '        application/json:',
-      -1,
-      'schema',
-      /400 must be application\/problem\+json/,
-    ],
-  ])('%s', async ([, file, from, to, below, rule, message]) => {
+  test.for(
+    shareOf<[string, string, string, string, number, string, RegExp]>(
+      [
+        ['a code without a title', PROBLEMS, '    title: Not found\n', '', -2, 'registry', /not_found needs a title/],
+        [
+          'a status that is no error',
+          PROBLEMS,
+          '    status: 404\n',
+          '    status: 200\n',
+          0,
+          'registry',
+          /not_found needs a status of 400 to 599/,
+        ],
+        [
+          'a code that the enum lacks',
+          PROBLEMS,
+          '  method_not_allowed:\n',
+          '  teapot:\n    status: 405\n    title: Teapot\n    description: Short and stout.\n  method_not_allowed:\n',
+          NaN,
+          'enum',
+          /the enum lacks teapot/,
+        ],
+        [
+          'a code that nobody uses',
+          PROBLEMS,
+          '    status: 405\n',
+          '    status: 400\n',
+          -1,
+          'used',
+          /no answer has an example with the code method_not_allowed/,
+        ],
+        [
+          'an example with the code of another status',
+          RESPONSES,
+          'code: not_acceptable',
+          'code: not_found',
+          0,
+          'examples',
+          /not_found has the status 404, and stands under 406/,
+        ],
+        [
+          'an example of another type',
+          RESPONSES,
+          'type: /docs/problems/not_acceptable',
+          'type: about:blank',
+          0,
+          'examples',
+          /the type of not_acceptable is/,
+        ],
+        [
+          'an example of another title',
+          RESPONSES,
+          'title: Not acceptable',
+          'title: Nope',
+          0,
+          'examples',
+          /the title of not_acceptable is "Not acceptable"/,
+        ],
+        [
+          'an example that says another status',
+          RESPONSES,
+          'status: 406',
+          'status: 405',
+          0,
+          'examples',
+          /the status is 405, and it stands under 406/,
+        ],
+        [
+          'an error that is plain JSON',
+          RESPONSES,
+          '        application/problem+json:',
+          '        application/json:',
+          -1,
+          'schema',
+          /400 must be application\/problem\+json/,
+        ],
+      ],
+      3,
+      'faults of the error model',
+    ),
+  )('%s', async ([, file, from, to, below, rule, message]) => {
     const workspace = contractWorkspace()
     const line = workspace.edit(file, from, to) + below
     const errors = await workspace.errors('error-model')
@@ -278,96 +291,99 @@ describe('routes', () => {
     expect(await routes(() => undefined)).toEqual([])
   })
 
-  test('an operation without a handler', async () => {
-    const found = await routes((workspace) =>
-      workspace.edit(
-        'src/auth/handlers.ts',
-        'export const authHandlers = {',
-        'export const authHandlers = {} as never\nexport const rest = {',
-      ),
-    )
-    expect(found.map(({ rule, message }) => `${rule} ${message}`)).toContain(
-      'routes/handlers the operation verifyToken has no handler',
-    )
-    expect(found[0]?.at).toMatch(/^src\/auth\/handlers\.ts:\d+$/)
-  })
-
-  test('a handler without an operation', async () => {
-    let line = 0
-    const found = await routes((workspace) => {
-      line =
+  const faults: Record<string, () => Promise<void>> = {
+    'an operation without a handler': async () => {
+      const found = await routes((workspace) =>
         workspace.edit(
           'src/auth/handlers.ts',
           'export const authHandlers = {',
-          'export const authHandlers = {\n  forgotten: async () => ({ status: 200 }),',
-        ) + 1
-    })
-    expect(found).toEqual([
-      {
-        rule: 'routes/handlers',
-        at: `src/auth/handlers.ts:${line}`,
-        message: 'the handler forgotten has no operation',
-      },
-    ])
-  })
-
-  test('a route of Express that nobody documented', async () => {
-    let line = 0
-    const found = await routes((workspace) => {
-      line = workspace.edit(
-        'src/http/server.ts',
-        '  app.use(engine)',
-        "  app.get('/internal/state', (_req, res) => void res.json({}))\n  app.use(engine)",
+          'export const authHandlers = {} as never\nexport const rest = {',
+        ),
       )
-    })
-    expect(found).toEqual([
-      {
-        rule: 'routes/shadow',
-        at: `src/http/server.ts:${line}`,
-        message: expect.stringContaining('GET /internal/state is served'),
-      },
-    ])
-  })
-
-  test('a route of the router that nobody documented', async () => {
-    let line = 0
-    const found = await routes((workspace) => {
-      line = workspace.edit(
-        'src/http/engine.ts',
-        '    ...options.staticRoutes.map(',
-        "    { method: 'GET', path: '/secret', target: { file: options.staticRoutes[0] as StaticRoute } },\n    ...options.staticRoutes.map(",
+      expect(found.map(({ rule, message }) => `${rule} ${message}`)).toContain(
+        'routes/handlers the operation verifyToken has no handler',
       )
-    })
-    expect(found).toEqual([
-      { rule: 'routes/shadow', at: `src/http/engine.ts:${line}`, message: expect.stringContaining('GET /secret') },
-    ])
-  })
+      expect(found[0]?.at).toMatch(/^src\/auth\/handlers\.ts:\d+$/)
+    },
 
-  test('a middleware that answers other methods', async () => {
-    const found = await routes((workspace) => {
-      workspace.edit(
-        'src/http/server.ts',
-        '  app.use(engine)',
-        "  app.use((req, res, next) => (req.method === 'DELETE' && req.path === '/health/live' ? void res.json({}) : next()))\n  app.use(engine)",
+    'a handler without an operation': async () => {
+      let line = 0
+      const found = await routes((workspace) => {
+        line =
+          workspace.edit(
+            'src/auth/handlers.ts',
+            'export const authHandlers = {',
+            'export const authHandlers = {\n  forgotten: async () => ({ status: 200 }),',
+          ) + 1
+      })
+      expect(found).toEqual([
+        {
+          rule: 'routes/handlers',
+          at: `src/auth/handlers.ts:${line}`,
+          message: 'the handler forgotten has no operation',
+        },
+      ])
+    },
+
+    'a route of Express that nobody documented': async () => {
+      let line = 0
+      const found = await routes((workspace) => {
+        line = workspace.edit(
+          'src/http/server.ts',
+          '  app.use(engine)',
+          "  app.get('/internal/state', (_req, res) => void res.json({}))\n  app.use(engine)",
+        )
+      })
+      expect(found).toEqual([
+        {
+          rule: 'routes/shadow',
+          at: `src/http/server.ts:${line}`,
+          message: expect.stringContaining('GET /internal/state is served'),
+        },
+      ])
+    },
+
+    'a route of the router that nobody documented': async () => {
+      let line = 0
+      const found = await routes((workspace) => {
+        line = workspace.edit(
+          'src/http/engine.ts',
+          '    ...options.staticRoutes.map(',
+          "    { method: 'GET', path: '/secret', target: { file: options.staticRoutes[0] as StaticRoute } },\n    ...options.staticRoutes.map(",
+        )
+      })
+      expect(found).toEqual([
+        { rule: 'routes/shadow', at: `src/http/engine.ts:${line}`, message: expect.stringContaining('GET /secret') },
+      ])
+    },
+
+    'a middleware that answers other methods': async () => {
+      const found = await routes((workspace) => {
+        workspace.edit(
+          'src/http/server.ts',
+          '  app.use(engine)',
+          "  app.use((req, res, next) => (req.method === 'DELETE' && req.path === '/health/live' ? void res.json({}) : next()))\n  app.use(engine)",
+        )
+      })
+      expect(found).toEqual([
+        {
+          rule: 'routes/methods',
+          at: expect.stringMatching(/^api-contracts\/openapi\/v1\/health\.yaml:\d+$/),
+          message: 'DELETE /health/live is answered 200; it must be 405 with the methods of the path',
+        },
+      ])
+    },
+
+    'a server that cannot be loaded': async () => {
+      const found = await routes((workspace) =>
+        workspace.edit('src/auth/handlers.ts', "from './service.ts'", "from './gone.ts'"),
       )
-    })
-    expect(found).toEqual([
-      {
-        rule: 'routes/methods',
-        at: expect.stringMatching(/^api-contracts\/openapi\/v1\/health\.yaml:\d+$/),
-        message: 'DELETE /health/live is answered 200; it must be 405 with the methods of the path',
-      },
-    ])
-  })
-
-  test('a server that cannot be loaded', async () => {
-    const found = await routes((workspace) =>
-      workspace.edit('src/auth/handlers.ts', "from './service.ts'", "from './gone.ts'"),
-    )
-    expect(found).toMatchObject([
-      { rule: 'routes/handlers', message: expect.stringContaining('the server cannot be loaded') },
-    ])
-  })
+      expect(found).toMatchObject([
+        { rule: 'routes/handlers', message: expect.stringContaining('the server cannot be loaded') },
+      ])
+    },
+  }
+  test.for(shareOf(Object.entries(faults), 2, 'routes'))('%s', ([, find]) => find())
 })
 
 describe('breaking and changelog', () => {
@@ -405,13 +421,19 @@ describe('breaking and changelog', () => {
     expect(await (await frozen('1.0.0')).errors('breaking')).toEqual([])
   })
 
-  test.for<[string, string, string | null, string[]]>([
-    ['without a step', '1.0.0', null, ['error']],
-    ['with a minor step', '1.0.0', '1.1.0', ['error']],
-    ['with a major step', '1.0.0', '2.0.0', ['notice']],
-    ['before 1.0.0', '0.1.0', null, ['notice']],
-    ['with a step back', '1.0.0', '0.9.0', ['error', 'notice']],
-  ])('a breaking change %s', async ([, version, next, severities]) => {
+  test.for(
+    shareOf<[string, string, string | null, string[]]>(
+      [
+        ['without a step', '1.0.0', null, ['error']],
+        ['with a minor step', '1.0.0', '1.1.0', ['error']],
+        ['with a major step', '1.0.0', '2.0.0', ['notice']],
+        ['before 1.0.0', '0.1.0', null, ['notice']],
+        ['with a step back', '1.0.0', '0.9.0', ['error', 'notice']],
+      ],
+      2,
+      'breaking changes',
+    ),
+  )('a breaking change %s', async ([, version, next, severities]) => {
     const workspace = await frozen(version)
     const line = workspace.edit(
       HEALTH,
@@ -510,21 +532,27 @@ describe('mocks', () => {
     expect(await check((domains) => ({ gateway: { port: 4000 }, mocks: rows(domains) }))).toEqual([])
   })
 
-  test.for<[string, (rows: { domain: string; port: number }[]) => unknown[], RegExp]>([
-    ['a document without a mock', (all) => all.slice(1), /^the document \S+ has no mock$/],
-    [
-      'a port twice',
-      ([first, second, ...rest]) => [first, { ...second, port: first?.port }, ...rest],
-      /^port 4010 of \S+ is also that of \S+$/,
-    ],
-    [
-      'a document that does not exist',
-      (all) => [...all, { domain: 'weather', port: 4999 }],
-      /^there is no document weather$/,
-    ],
-    ['a document twice', (all) => [...all, { ...all[0], port: 4999 }], /has more than one mock$/],
-    ['no port', ([first, ...rest]) => [{ ...first, port: 80 }, ...rest], /needs a port from 1024/],
-  ])('%s', async ([, change, message]) => {
+  test.for(
+    shareOf<[string, (rows: { domain: string; port: number }[]) => unknown[], RegExp]>(
+      [
+        ['a document without a mock', (all) => all.slice(1), /^the document \S+ has no mock$/],
+        [
+          'a port twice',
+          ([first, second, ...rest]) => [first, { ...second, port: first?.port }, ...rest],
+          /^port 4010 of \S+ is also that of \S+$/,
+        ],
+        [
+          'a document that does not exist',
+          (all) => [...all, { domain: 'weather', port: 4999 }],
+          /^there is no document weather$/,
+        ],
+        ['a document twice', (all) => [...all, { ...all[0], port: 4999 }], /has more than one mock$/],
+        ['no port', ([first, ...rest]) => [{ ...first, port: 80 }, ...rest], /needs a port from 1024/],
+      ],
+      2,
+      'faults of the registry',
+    ),
+  )('%s', async ([, change, message]) => {
     const messages = await check((domains) => ({ mocks: change(rows(domains)) }))
     expect(messages).toHaveLength(1)
     expect(messages[0]).toMatch(message)
@@ -536,34 +564,40 @@ describe('postgres-only', () => {
     expect(await contractWorkspace('src').errors('postgres-only')).toEqual([])
   })
 
-  test.for<[string, (workspace: ReturnType<typeof contractWorkspace>) => number, string]>([
-    [
-      'a package',
-      (workspace) => workspace.edit('package.json', '"pg": ', '"ioredis": "5.0.0",\n    "pg": '),
-      'package.json',
-    ],
-    [
-      'an aliased package',
-      (workspace) => workspace.edit('package.json', '"pg": ', '"store": "npm:redis@5.0.0",\n    "pg": '),
-      'package.json',
-    ],
-    [
-      'an import',
-      (workspace) => workspace.edit('src/money.ts', 'export', "import 'node:sqlite'\nexport"),
-      'src/money.ts',
-    ],
-    [
-      'a service',
-      (workspace) => {
-        workspace.write(
+  test.for(
+    shareOf<[string, (workspace: ReturnType<typeof contractWorkspace>) => number, string]>(
+      [
+        [
+          'a package',
+          (workspace) => workspace.edit('package.json', '"pg": ', '"ioredis": "5.0.0",\n    "pg": '),
+          'package.json',
+        ],
+        [
+          'an aliased package',
+          (workspace) => workspace.edit('package.json', '"pg": ', '"store": "npm:redis@5.0.0",\n    "pg": '),
+          'package.json',
+        ],
+        [
+          'an import',
+          (workspace) => workspace.edit('src/money.ts', 'export', "import 'node:sqlite'\nexport"),
+          'src/money.ts',
+        ],
+        [
+          'a service',
+          (workspace) => {
+            workspace.write(
+              'compose.yaml',
+              'services:\n  cache:\n    image: docker.io/library/redis:8\n  db:\n    image: postgres:18\n',
+            )
+            return 3
+          },
           'compose.yaml',
-          'services:\n  cache:\n    image: docker.io/library/redis:8\n  db:\n    image: postgres:18\n',
-        )
-        return 3
-      },
-      'compose.yaml',
-    ],
-  ])('%s of another store', async ([, plant, file]) => {
+        ],
+      ],
+      2,
+      'other stores',
+    ),
+  )('%s of another store', async ([, plant, file]) => {
     const workspace = contractWorkspace('src')
     const line = plant(workspace)
     expect((await workspace.errors('postgres-only')).map((finding) => `${finding.file}:${finding.line}`)).toEqual([

@@ -18,6 +18,7 @@ import { DeadDelivery } from '../../src/webhooks/normalize/dead-delivery.ts'
 import { MapFault } from '../../src/webhooks/normalize/transform.ts'
 import { readSent } from '../support/readings.ts'
 import { referenceData } from '../support/reference-data.ts'
+import { shareOf } from '../support/share.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CONTRACT = 'api-contracts/openapi/v1'
@@ -623,7 +624,7 @@ describe('a fault is found where it is', () => {
     ],
   ]
 
-  test.each(cases)('%s', (_name, rule, at, ...edits) => {
+  test.each(shareOf(cases, 16, 'faults of governance'))('%s', (_name, rule, at, ...edits) => {
     const before = new Set(untouched.map((found) => JSON.stringify(found)))
     const found = edited(edits).filter((each) => !before.has(JSON.stringify(each)))
     expect(found.map((each) => each.rule)).toContain(`governance/${rule}`)

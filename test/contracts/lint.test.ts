@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Finding } from '../../scripts/contracts/finding.ts'
+import { shareOf } from '../support/share.ts'
 import { contractWorkspace, V1 } from './workspace.ts'
 
 const HEALTH = `${V1}/health.yaml`
@@ -216,17 +217,20 @@ const faults: Record<string, Fault> = {
 }
 
 describe('a fault in the contract is found where it is written', () => {
-  test.for(Object.entries(faults))('%s', async ([, { file, from, to, rule, below = 0, message }]) => {
-    const workspace = contractWorkspace()
-    const before = await pristine()
-    const line = workspace.edit(file, from, to) + below
-    const found = (await workspace.errors('lint')).filter((finding) => !before.some((old) => isSame(old, finding)))
-    expect(found.map((finding) => `${finding.rule} ${finding.file}:${finding.line}`)).toContain(
-      `${rule} ${file}:${line}`,
-    )
-    const [match] = found.filter((finding) => finding.rule === rule && finding.line === line)
-    expect(match?.message).toMatch(message)
-  })
+  test.for(shareOf(Object.entries(faults), 8, 'faults that lint finds'))(
+    '%s',
+    async ([, { file, from, to, rule, below = 0, message }]) => {
+      const workspace = contractWorkspace()
+      const before = await pristine()
+      const line = workspace.edit(file, from, to) + below
+      const found = (await workspace.errors('lint')).filter((finding) => !before.some((old) => isSame(old, finding)))
+      expect(found.map((finding) => `${finding.rule} ${finding.file}:${finding.line}`)).toContain(
+        `${rule} ${file}:${line}`,
+      )
+      const [match] = found.filter((finding) => finding.rule === rule && finding.line === line)
+      expect(match?.message).toMatch(message)
+    },
+  )
 })
 
 let known: Promise<Finding[]> | undefined

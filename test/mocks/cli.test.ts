@@ -10,6 +10,7 @@ import { findPortOwner } from '../../mocks/port-owner.ts'
 import { readRegistry } from '../../mocks/registry.ts'
 import { startTestReal } from '../support/mocks.ts'
 import { until } from '../support/platform.ts'
+import { shareOf } from '../support/share.ts'
 
 const count = Object.keys(table).length
 const MAIN = join(import.meta.dirname, '../../mocks/main.ts')
@@ -117,7 +118,7 @@ describe('npm run mocks', { timeout: 2 * START_MS }, () => {
     expect(await untilEnd(mocks)).toBe(0)
   })
 
-  test.each([
+  const mistakes: [string[], number, RegExp][] = [
     [['--nope'], 2, /Unknown option '--nope'/],
     [['dance'], 2, /there is no command dance/],
     [['--shadow'], 2, /--shadow needs --real URL/],
@@ -127,7 +128,8 @@ describe('npm run mocks', { timeout: 2 * START_MS }, () => {
     [['--real', 'nowhere'], 1, /nowhere is not the URL of a server/],
     [['--registry', '/nowhere'], 1, /\/nowhere cannot be read: ENOENT/],
     [['--config', '/nowhere'], 1, /\/nowhere cannot be read: ENOENT/],
-  ])('%j', async (args, code, message) => {
+  ]
+  test.each(shareOf(mistakes, 3, 'mistakes of who starts the mocks'))('%j', async (args, code, message) => {
     const mocks = run(args)
     expect(await untilEnd(mocks)).toBe(code)
     expect(mocks.err).toMatch(message)

@@ -6,10 +6,11 @@ import type { OperationId } from '../../src/contract.ts'
 import { givenEndpoint, type TestEndpoint } from '../support/given.ts'
 import { liftLimits } from '../support/limits.ts'
 import { usePlatform } from '../support/platform.ts'
+import { isWhole } from '../support/share.ts'
 import { SIGNATURE_HEADERS, type SignedDelivery, signed, simulate } from '../support/signed-deliveries.ts'
 import { rowOf, sendTo } from './support/request.ts'
 
-const RUNS = 2_400
+const RUNS = isWhole() ? 2_400 : 600
 const CONCURRENCY = 8
 /** Another one each time; a failure names it. */
 const SEED = randomInt(2 ** 31)

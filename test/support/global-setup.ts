@@ -8,6 +8,8 @@ import { migrate } from '../../src/db/migrate.ts'
 import type { TestServer } from './database.ts'
 import { TEMPLATE } from './database.ts'
 import { recordWitnesses } from './recording.ts'
+import type { Share } from './share.ts'
+import { WHOLE } from './whole.ts'
 
 const PASSWORDS = { runtimePassword: 'runtime-only-for-tests', migratorPassword: 'migrator-only-for-tests' }
 
@@ -34,6 +36,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const { migrationDatabaseUrl } = await bootstrapDatabase({ adminUrl, database: TEMPLATE, ...PASSWORDS })
     await migrate({ databaseUrl: migrationDatabaseUrl })
     project.provide('testServer', { adminUrl, ...PASSWORDS })
+    const { mode, sequence } = project.vitest.config
+    project.provide('share', { isWhole: mode === WHOLE, seed: sequence.seed })
     const endRecording = recordWitnesses(project)
     return async () => {
       endRecording()
@@ -50,5 +54,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 declare module 'vitest' {
   interface ProvidedContext {
     testServer: TestServer
+    share: Share
   }
 }
