@@ -30,7 +30,7 @@ const TOGETHER = [
   'test/worker/!(large-tenant).test.ts',
 ]
 
-/** A tenth of a minute of a core and more, each for one thing that seldom breaks: only in `npm run test:whole`. */
+/** Each takes nine seconds of a core and more for a few claims: only in `npm run test:whole`, which CI runs. */
 const LONG = [
   'test/browser/{console-quality,docs}.test.ts',
   'test/deploy/{backup,many,upgrade}.test.ts',

@@ -115,7 +115,7 @@ describe('examples', () => {
           /getLiveness 200 application\/json has no example/,
         ],
       ],
-      3,
+      2,
       'faults of examples',
     ),
   )('%s', async ([, file, from, to, below, message]) => {
@@ -207,7 +207,7 @@ describe('error-model', () => {
           /400 must be application\/problem\+json/,
         ],
       ],
-      3,
+      2,
       'faults of the error model',
     ),
   )('%s', async ([, file, from, to, below, rule, message]) => {

@@ -31,6 +31,8 @@ const FRAGMENTS: readonly string[] = [
   '1) or (1=1',
 ]
 const HARMLESS = 'harmless'
+/** Of each operation. */
+const PLACES = 4
 /** Of each place; the places of one run try every fragment many times over. */
 const TRIED = 3
 
@@ -61,7 +63,9 @@ test.each(implementedIds)('%s takes nothing but values', { timeout: 120_000 }, a
   expect(first.status, first.text).toBeLessThan(operationId === 'getWorkerHealth' ? 504 : 500)
   // Nothing happens between two places: what is there after one is what is there before the next.
   let rows = await countRows(platform)
-  for (const place of textPlacesOf(operationId)) rows = await attack(site, place, rows)
+  const places = textPlacesOf(operationId)
+  const attacked = places.length > PLACES ? shareOf(places, PLACES, operationId) : places
+  for (const place of attacked) rows = await attack(site, place, rows)
 })
 
 async function attack(site: Site, place: TextPlace, before: RowCounts): Promise<RowCounts> {
