@@ -32,8 +32,8 @@ const TOGETHER = [
 
 /** Each takes nine seconds of a core and more for a few claims: only in `npm run test:whole`, which CI runs. */
 const LONG = [
-  'test/browser/{console-quality,docs}.test.ts',
-  'test/deploy/{backup,many,upgrade}.test.ts',
+  'test/browser/{console,console-quality,docs}.test.ts',
+  'test/deploy/{backup,many,shutdown,upgrade}.test.ts',
   'test/gates/r3.test.ts',
   'test/mocks/reload.test.ts',
 ]

@@ -2,8 +2,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take a quarter of a minute and more on two cores: one begun late would go on by itself when all else is done. */
 const SLOWEST = [
-  'test/browser/console',
-  'test/browser/docs.',
   'test/contracts/gates.',
   'test/contracts/lint.',
   'test/db/isolation',
