@@ -199,6 +199,7 @@ export const grants = {
     'execute on internal.plain_text(text)',
     'execute on internal.publish_revocation(uuid, text, uuid, text, timestamp with time zone)',
     'execute on internal.read_revocations(xid8)',
+    'execute on internal.read_watermark(uuid, timestamp with time zone, timestamp with time zone, timestamp with time zone, timestamp with time zone)',
     'execute on internal.record_api_key_use(uuid[], uuid[], timestamp with time zone[])',
     'execute on internal.record_webhook_deliveries(uuid[], uuid[], timestamp with time zone[])',
     'execute on internal.restore_member(uuid, uuid, text)',

@@ -4434,6 +4434,48 @@ $function$;
 alter function internal.read_revocations(xid8) owner to skeldir_control;
 grant execute on function internal.read_revocations(xid8) to app_user;
 
+CREATE OR REPLACE FUNCTION internal.read_watermark(for_tenant uuid, asked_since timestamp with time zone, asked_at timestamp with time zone, sealed_since timestamp with time zone, sealed_before timestamp with time zone)
+ RETURNS TABLE(since timestamp with time zone, time_zone text, reporting_currency text, counted bigint, sealable bigint, is_sealed boolean, seal_before timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  today timestamp;
+  counts_from timestamptz;
+begin
+  select n.time_zone, n.reporting_currency into time_zone, reporting_currency from public.tenants as n where n.tenant_id = for_tenant;
+  if not found then
+    return;
+  end if;
+  since := asked_since;
+  if since is null then
+    -- The first of two midnights where clocks go back over it, as startOfDay says it.
+    today := date_trunc('day', asked_at at time zone time_zone);
+    since := (today at time zone time_zone)
+      - greatest(interval '0', ((today at time zone time_zone) - interval '1 microsecond') at time zone time_zone + interval '1 microsecond' - today);
+  end if;
+  is_sealed := coalesce(since = sealed_since, false);
+  counts_from := case when is_sealed then sealed_before else since end;
+  seal_before := greatest(since, date_trunc('milliseconds', statement_timestamp()) - interval '10 minutes');
+  select count(*), count(*) filter (where r.recorded_at < seal_before) into counted, sealable
+  from (
+    select l.recorded_at from public.ledger_entries as l
+    where l.tenant_id = for_tenant and l.recorded_at >= counts_from and l.recorded_at <= 'infinity'
+    union all
+    select f.recorded_at from public.order_facts as f
+    where f.tenant_id = for_tenant and f.recorded_at >= counts_from and f.recorded_at <= 'infinity'
+    union all
+    select c.recorded_at from public.canonical_events as c
+    where c.tenant_id = for_tenant and c.recorded_at >= counts_from and c.recorded_at <= 'infinity'
+  ) as r;
+  return next;
+end
+$function$;
+alter function internal.read_watermark(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone,timestamp with time zone) owner to skeldir_owner;
+grant execute on function internal.read_watermark(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone,timestamp with time zone) to app_user;
+
 CREATE OR REPLACE FUNCTION internal.record_api_key_use(of_tenants uuid[], of_keys uuid[], used_at timestamp with time zone[])
  RETURNS void
  LANGUAGE plpgsql
