@@ -81,7 +81,7 @@ const config = toConfig({
 
 /** One that has answered. */
 async function insertEdition(site: Site): Promise<{ editionId: string; number: number }> {
-  const edition = { editionId: randomUUID(), number: randomInt(1, 2 ** 31 - 1) }
+  const edition = { editionId: randomUUID(), number: randomInt(1_000_000_000, 2 ** 31 - 1) }
   await insert(site, 'attribution_editions', {
     edition_id: edition.editionId,
     number: edition.number,
@@ -144,7 +144,7 @@ export function missingLike(id: string): string {
   const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
   if (uuid.test(id)) return id.replace(uuid, randomUUID())
   if (/^[\w-]{43}$/.test(id)) return randomBytes(32).toString('base64url')
-  // The highest number there is, which none is given.
+  // The highest number there is, which none is given; all of them have as many digits.
   if (/^\d+$/.test(id)) return String(2 ** 31 - 1)
   throw new Error(`no other id is like ${id}`)
 }
