@@ -521,7 +521,7 @@ create table public.attribution_orders (
   constraint attribution_orders_touches_check CHECK ((touches >= 0))
 );
 alter table public.attribution_orders owner to skeldir_owner;
-CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, edition_id, ordered_at);
+CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, ordered_at, edition_id);
 alter table public.attribution_orders enable row level security;
 alter table public.attribution_orders force row level security;
 create policy open_to_runtime on public.attribution_orders as permissive for all to app_retention, app_ro, app_user, app_worker

@@ -95,3 +95,8 @@ alter table attribution_day_runs
   add column input_sum bytea check (octet_length(input_sum) = 32),
   add column output_sum bytea check (octet_length(output_sum) = 32),
   add check ((input_sum is null) = (output_sum is null));
+
+-- By time first: an index that begins as the primary key does was taken for it where a planner has no statistics yet, and an order was
+-- looked for among all orders of its edition.
+drop index attribution_orders_time_idx;
+create index attribution_orders_time_idx on attribution_orders (tenant_id, ordered_at, edition_id);

@@ -43,13 +43,11 @@ function creditsOfOrder(tenantId: string, editionId: string): RawBuilder<unknown
       )`
 }
 
-/** The order of `c`, if its credits hold. A range in order, since a planner who thinks the table empty takes the index on times. */
+/** The order of `c`, if its credits hold. */
 function orderOfCredit(tenantId: string, editionId: string): RawBuilder<unknown> {
   return sql`(
         select o.ordered_at, o.identity_tier from attribution_orders as o
-        where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and o.order_key between c.order_key and c.order_key
-          and o.revision = c.revision
-        order by o.order_key
+        where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and o.order_key = c.order_key and o.revision = c.revision
         offset 0
       )`
 }
