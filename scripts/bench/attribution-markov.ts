@@ -3,10 +3,10 @@ import { toJourneys } from '../../src/attribution/windows/journeys.ts'
 import { type Measurement, measure } from '../../src/attribution/windows/measure.ts'
 import { markovOptionsOf } from '../../src/attribution/windows/models.ts'
 import { readSpan } from '../../src/attribution/windows/queries.ts'
-import { type ReadWindow, readWindow } from '../../src/attribution/windows/read.ts'
+import { readLedger, readWindow } from '../../src/attribution/windows/read.ts'
 import { type ReportWindow, seedOf } from '../../src/attribution/windows/window.ts'
 import type { TenantContext } from '../../src/context.ts'
-import { inTenant } from '../../src/db/tenant.ts'
+import { inTenant, type Tx } from '../../src/db/tenant.ts'
 
 const REPLICATES = 200
 
@@ -15,8 +15,10 @@ export interface MarkovCost {
   conversions: number
   /** Journeys without an order. */
   open: number
-  /** From the database, as the worker's role. */
+  /** The journeys from the database, as the worker's role. */
   readMs: number
+  /** What the other models' credits sum to. */
+  ledgerMs: number
   /** The chain, its removal effects and 200 resamples of them. */
   markovMs: number
   /** The highest memory of the process up to then. */
@@ -28,13 +30,12 @@ export interface MarkovCost {
 /** What a run over a window costs, in this process: `ctx` is a worker's, of a tenant whose orders are published. */
 export async function measureMarkov(ctx: TenantContext, window: ReportWindow): Promise<MarkovCost> {
   const { tenantId } = ctx
-  const started = performance.now()
-  const { config, read } = await inTenant(ctx.db.main, ctx, (tx) => readPublished(tx, tenantId, window), {
-    executionContext: 'worker',
-    isSnapshot: true,
-  })
-  const journeys = toJourneys(read.journeys)
-  const readMs = performance.now() - started
+  const { config, journeys, readMs, ledgerMs } = await inTenant(
+    ctx.db.main,
+    ctx,
+    (tx) => readPublished(tx, tenantId, window),
+    { executionContext: 'worker', isSnapshot: true },
+  )
   const request = {
     journeys,
     markov: markovOptionsOf(config),
@@ -46,21 +47,22 @@ export async function measureMarkov(ctx: TenantContext, window: ReportWindow): P
   const markovPeakMb = process.resourceUsage().maxRSS / 1_024
   const all = timed(() => measure({ ...request, orderModels: config.models }))
   const { touches, converting: conversions, open } = markov.measured.diagnostics
-  return { touches, conversions, open, readMs, markovMs: markov.ms, markovPeakMb, allMs: all.ms }
+  return { touches, conversions, open, readMs, ledgerMs, markovMs: markov.ms, markovPeakMb, allMs: all.ms }
 }
 
-async function readPublished(
-  tx: Parameters<typeof readSpan>[0],
-  tenantId: string,
-  window: ReportWindow,
-): Promise<{ config: Awaited<ReturnType<typeof listLiveEditions>>[number]['config']; read: ReadWindow }> {
+async function readPublished(tx: Tx, tenantId: string, window: ReportWindow) {
+  const started = performance.now()
   const edition = (await listLiveEditions(tx, tenantId)).find(({ status }) => status === 'published')
   if (edition === undefined) throw new Error('nothing is published')
   const { editionId, config } = edition
   const span = await readSpan(tx, window)
   const { lookbackDays, pathTransform, models } = config
-  const options = { editionId, lookbackDays, pathTransform, models: models.length }
-  return { config, read: await readWindow(tx, tenantId, { ...window, ...span, ...options }) }
+  const asked = { ...window, ...span, editionId, lookbackDays, pathTransform }
+  const { journeys: rows, orders } = await readWindow(tx, tenantId, asked)
+  const journeys = toJourneys(rows)
+  const readMs = performance.now() - started
+  await readLedger(tx, tenantId, { ...window, editionId, models: models.length }, orders)
+  return { config, journeys, readMs, ledgerMs: performance.now() - started - readMs }
 }
 
 function timed(work: () => Measurement): { ms: number; measured: Measurement } {

@@ -3,14 +3,14 @@ import { hashJourneys, type JourneyRow, toJourneys } from './journeys.ts'
 
 const order = (unit: string, channels: string, valueMinor = 100): JourneyRow => {
   const touchedAtUs = channels.split(',').map((_, place) => 1_000 + place)
-  return { unit, orderedAtUs: 2_000, valueMinor, channels, touchedAtUs: touchedAtUs.join() }
+  return { unit, orderedAtUs: 2_000, valueMinor, channels, touchedAtUs }
 }
 const open = (unit: string, channels: string): JourneyRow => ({
   unit,
   orderedAtUs: null,
   valueMinor: 0,
   channels,
-  touchedAtUs: '',
+  touchedAtUs: [],
 })
 
 test('journeys become numbers: channels by name, visitors by their place', () => {
@@ -43,7 +43,7 @@ test('anything that a figure follows from changes the hash, and the name of a vi
     hash([order('a', 'email,ads'), open('a', 'direct')]),
     hash([order('a', 'email,ads'), open('b', 'email')]),
     hash([order('a', 'email'), open('b', 'ads,direct')]),
-    hash([{ ...order('a', 'email,ads'), touchedAtUs: '1000,1002' }, open('b', 'direct')]),
+    hash([{ ...order('a', 'email,ads'), touchedAtUs: [1_000, 1_002] }, open('b', 'direct')]),
     hash([{ ...order('a', 'email,ads'), orderedAtUs: 2_001 }, open('b', 'direct')]),
   ]
   expect(new Set(changed).size).toBe(changed.length)

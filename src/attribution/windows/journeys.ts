@@ -41,7 +41,7 @@ export interface JourneyRow {
   /** Separated by commas, oldest first; at least one. */
   channels: string
   /** Microseconds since 1970 of the same touches; empty where it does not convert. */
-  touchedAtUs: string
+  touchedAtUs: readonly number[]
 }
 
 /** Throws RangeError for an order whose value a number does not carry exactly, or that is below 0. */
@@ -67,7 +67,7 @@ export function toJourneys(rows: readonly JourneyRow[]): WindowJourneys {
       journeys.converts[journey] = 1
       journeys.orderedAtUs[journey] = row.orderedAtUs
       journeys.valueMinor[journey] = requireAmount(row.valueMinor)
-      for (const [place, at] of row.touchedAtUs.split(',').entries()) journeys.touchedAtUs[next + place] = Number(at)
+      journeys.touchedAtUs.set(row.touchedAtUs, next)
     }
     for (const channel of row.channels.split(',')) {
       let index = indexOf.get(channel)

@@ -15,8 +15,8 @@ const HOUR_US = 3_600_000_000
 function visitorOf(n: number): JourneyRow {
   const channels = ['email', 'ads', 'direct'].filter((_, bit) => ((n % 7) + 1) & (1 << bit))
   const unit = String(n).padStart(6, '0')
-  if (n % 3 === 0) return { unit, orderedAtUs: null, valueMinor: 0, channels: channels.join(), touchedAtUs: '' }
-  const touchedAtUs = channels.map((_, place) => n * HOUR_US + place * HOUR_US).join()
+  if (n % 3 === 0) return { unit, orderedAtUs: null, valueMinor: 0, channels: channels.join(), touchedAtUs: [] }
+  const touchedAtUs = channels.map((_, place) => n * HOUR_US + place * HOUR_US)
   return { unit, orderedAtUs: (n + 100) * HOUR_US, valueMinor: 100 + n, channels: channels.join(), touchedAtUs }
 }
 

@@ -1,9 +1,3 @@
-/** A touch of one visitor: what it was and when, in microseconds since 1970. */
-export interface Touch {
-  channel: string
-  atUs: number
-}
-
 /** Microseconds since 1970, and microseconds. */
 export interface OpenSpan {
   startsUs: number
@@ -11,29 +5,30 @@ export interface OpenSpan {
 }
 
 /**
- * The journeys of one visitor that lead to no order: `touches` are all of theirs up to the end of the window, oldest first, and
- * `ordersUs` the times of all their orders that may have credited one. A touch is that of the first order at or after it, where
- * that is within the lookback, and of none otherwise. Those of none between two orders are one journey, which counts where one of
- * them lies in the window; of it count the last touch and what lies no more than a lookback before that, as before an order.
+ * The journeys of one visitor that lead to no order, as places in `touchesUs`: those are the times of all their touches up to the
+ * end of the window, oldest first, and `ordersUs` those of all their orders that may have credited one. A touch is that of the
+ * first order at or after it, where that is within the lookback, and of none otherwise. Those of none between two orders are one
+ * journey, which counts where one of them lies in the window; of it count the last touch and what lies no more than a lookback
+ * before that, as before an order.
  */
 export function openJourneys(
-  touches: readonly Touch[],
+  touchesUs: readonly number[],
   ordersUs: readonly number[],
   { startsUs, lookbackUs }: OpenSpan,
-): Touch[][] {
+): number[][] {
   const sorted = ordersUs.toSorted((a, b) => a - b)
-  const byNext = new Map<number, Touch[]>()
-  let next = 0
-  for (const touch of touches) {
-    while (next < sorted.length && (sorted[next] as number) < touch.atUs) next += 1
+  const journeys: number[][] = []
+  let [next, journeyNext] = [0, -1]
+  for (const [place, touchUs] of touchesUs.entries()) {
+    while (next < sorted.length && (sorted[next] as number) < touchUs) next += 1
     const orderUs = sorted[next] ?? Number.POSITIVE_INFINITY
-    if (orderUs <= touch.atUs + lookbackUs) continue
-    const journey = byNext.get(next)
-    if (journey === undefined) byNext.set(next, [touch])
-    else journey.push(touch)
+    if (orderUs <= touchUs + lookbackUs) continue
+    if (journeyNext === next) journeys.at(-1)?.push(place)
+    else journeys.push([place])
+    journeyNext = next
   }
-  return [...byNext.values()].flatMap((journey) => {
-    const lastUs = (journey.at(-1) as Touch).atUs
-    return lastUs < startsUs ? [] : [journey.filter(({ atUs }) => atUs >= lastUs - lookbackUs)]
+  return journeys.flatMap((journey) => {
+    const lastUs = touchesUs[journey.at(-1) as number] as number
+    return lastUs < startsUs ? [] : [journey.filter((place) => (touchesUs[place] as number) >= lastUs - lookbackUs)]
   })
 }

@@ -5,30 +5,34 @@ import { type SetTransform, transformJourney } from '../transforms/registry.ts'
 import type { JourneyRow } from './journeys.ts'
 import { openJourneys } from './open-journeys.ts'
 import {
+  listIdentities,
+  listMembers,
   listOrders,
   listOrderTouches,
-  listVisitors,
+  listSortedChannels,
   listVisitorTouches,
   type OrderRow,
+  type OrderTouches,
+  prepareToRead,
   sumCredits,
   type WindowSpan,
 } from './queries.ts'
 import type { LedgerChannel, WindowTotals } from './rows.ts'
+import { readTimes } from './times.ts'
 import type { ReportWindow } from './window.ts'
 
 /** Orders and touches that one statement reads: each takes a fraction of a second. */
-const CHUNK_ORDERS = 5_000
-const CHUNK_TOUCHES = 50_000
+const CHUNK_ORDERS = 10_000
+const CHUNK_TOUCHES = 100_000
 const US_PER_MS = 1_000
 const DAY_US = 86_400_000_000
+const NO_TIMES: readonly number[] = []
 
 /** How the figures of an edition are made. */
 export interface ReadOptions {
   editionId: string
   lookbackDays: number
   pathTransform: SetTransform
-  /** In the arrays of its credits. */
-  models: number
 }
 
 export interface ReadWindow {
@@ -36,42 +40,62 @@ export interface ReadWindow {
   dataCutoff: Date
   /** In the order of `WindowJourneys`. */
   journeys: JourneyRow[]
-  /** By channel. */
-  ledger: LedgerChannel[]
   totals: WindowTotals
+  /** That the totals count. */
+  orders: OrderRow[]
 }
 
 /**
- * The journeys of a window as `WindowJourneys` defines them, what the credits of its orders say, and their totals: in parts, so in a
- * transaction that sees the same data throughout.
+ * The journeys of a window as `WindowJourneys` defines them and the totals of its orders: in parts, so in a transaction that sees
+ * the same data throughout.
  */
 export async function readWindow(
   tx: Tx,
   tenantId: string,
   window: ReportWindow & WindowSpan & ReadOptions,
 ): Promise<ReadWindow> {
+  await prepareToRead(tx)
   const dataCutoff = await readCutoff(tx)
   const near = await listOrders(tx, tenantId, window)
   const [startsUs, endsUs] = [window.startsAt.getTime() * US_PER_MS, window.endsAt.getTime() * US_PER_MS]
-  const counted = near.filter(
+  const orders = near.filter(
     (order) => order.netMinor !== null && order.orderedAtUs >= startsUs && order.orderedAtUs < endsUs,
   )
   const visitors = await readVisitors(tx, tenantId, near)
-  const { rows, ledger } = await readOrders(tx, tenantId, window, { counted, visitors })
+  const rows = await readOrders(tx, tenantId, window.editionId, { orders, visitors })
   const open = await readOpen(tx, tenantId, window, { near, visitors, startsUs })
   const attributed = new Set(rows.map(({ orderKey }) => orderKey))
-  const netOf = (orders: readonly OrderRow[]) => orders.reduce((sum, { netMinor }) => sum + BigInt(netMinor ?? 0), 0n)
+  const netOf = (some: readonly OrderRow[]) => some.reduce((sum, { netMinor }) => sum + BigInt(netMinor ?? 0), 0n)
   return {
     dataCutoff,
-    journeys: [...rows, ...open].sort(inOrder).map(({ row }) => row),
-    ledger,
+    journeys: rows
+      .concat(open)
+      .sort(inOrder)
+      .map(({ row }) => row),
     totals: {
-      orders: counted.length,
+      orders: orders.length,
       attributedOrders: attributed.size,
-      netMinor: netOf(counted),
-      attributedMinor: netOf(counted.filter(({ orderKey }) => attributed.has(orderKey))),
+      netMinor: netOf(orders),
+      attributedMinor: netOf(orders.filter(({ orderKey }) => attributed.has(orderKey))),
     },
+    orders,
   }
+}
+
+/** What the credits of these orders of a window say, by channel; in the transaction that read them. */
+export async function readLedger(
+  tx: Tx,
+  tenantId: string,
+  { models, ...window }: ReportWindow & { editionId: string; models: number },
+  orders: readonly OrderRow[],
+): Promise<LedgerChannel[]> {
+  const { editionId } = window
+  const ledger = new Map<string, LedgerChannel>()
+  for (const chunk of chunksOf(orders)) {
+    const sums = await sumCredits(tx, { tenantId, editionId, models }, window, chunk)
+    for (const channel of sums) addTo(ledger, channel)
+  }
+  return [...ledger.values()].sort((a, b) => compare(a.channel, b.channel))
 }
 
 /** Hexadecimal identities by the key of their order. */
@@ -80,12 +104,16 @@ type Visitors = ReadonlyMap<string, string>
 async function readVisitors(tx: Tx, tenantId: string, orders: readonly OrderRow[]): Promise<Visitors> {
   const visitors = new Map<string, string>()
   for (const chunk of chunksOf(orders)) {
-    const found = await listVisitors(
-      tx,
-      tenantId,
-      chunk.map(({ orderKey }) => orderKey),
-    )
-    for (const { orderKey, identity } of found) visitors.set(orderKey, identity)
+    const keys = chunk.map(({ orderKey }) => orderKey)
+    const members = await listMembers(tx, tenantId, keys)
+    const orderOf = new Map(members.map(({ orderKey, member }) => [member, orderKey]))
+    const found = await listIdentities(tx, tenantId, [...keys, ...orderOf.keys()])
+    for (const { key, identity } of found) {
+      for (const orderKey of new Set([key, orderOf.get(key) ?? key])) {
+        const known = visitors.get(orderKey)
+        if (known === undefined || identity < known) visitors.set(orderKey, identity)
+      }
+    }
   }
   return visitors
 }
@@ -113,27 +141,30 @@ function inOrder(a: Sortable, b: Sortable): number {
 async function readOrders(
   tx: Tx,
   tenantId: string,
-  window: ReportWindow & ReadOptions,
-  { counted, visitors }: { counted: readonly OrderRow[]; visitors: Visitors },
-): Promise<{ rows: Sortable[]; ledger: LedgerChannel[] }> {
-  const { editionId, models } = window
+  editionId: string,
+  { orders, visitors }: { orders: readonly OrderRow[]; visitors: Visitors },
+): Promise<Sortable[]> {
   const rows: Sortable[] = []
-  const ledger = new Map<string, LedgerChannel>()
-  for (const chunk of chunksOf(counted)) {
-    const [touched, sums] = await Promise.all([
-      listOrderTouches(tx, { tenantId, editionId }, chunk),
-      sumCredits(tx, { tenantId, editionId, models }, window, chunk),
-    ])
-    const orders = new Map(chunk.map((order) => [order.orderKey, order]))
-    for (const { orderKey, channels, touchedAtUs } of touched) {
-      const { orderedAtUs, netMinor } = orders.get(orderKey) as OrderRow
-      const identity = visitors.get(orderKey)
-      const row = { unit: identity ?? orderKey, orderedAtUs, valueMinor: Number(netMinor), channels, touchedAtUs }
-      rows.push({ row, isKnown: identity !== undefined, atUs: orderedAtUs, orderKey })
+  for (const chunk of chunksOf(orders)) {
+    const orderOf = new Map(chunk.map((order) => [order.orderKey, order]))
+    let last: OrderTouches | undefined
+    for (const part of await listOrderTouches(tx, { tenantId, editionId }, chunk)) {
+      const { orderKey, entryKey, channels, touchedAt } = part
+      if (last?.orderKey !== orderKey) {
+        last = part
+        const { orderedAtUs, netMinor } = orderOf.get(orderKey) as OrderRow
+        const identity = visitors.get(orderKey)
+        const touchedAtUs = readTimes(touchedAt)
+        const row = { unit: identity ?? orderKey, orderedAtUs, valueMinor: Number(netMinor), channels, touchedAtUs }
+        rows.push({ row, isKnown: identity !== undefined, atUs: orderedAtUs, orderKey })
+      } else if (last.entryKey === entryKey) {
+        const { row } = rows.at(-1) as Sortable
+        row.channels += `,${channels}`
+        row.touchedAtUs = row.touchedAtUs.concat(readTimes(touchedAt))
+      }
     }
-    for (const channel of sums) addTo(ledger, channel)
   }
-  return { rows, ledger: [...ledger.values()].sort((a, b) => compare(a.channel, b.channel)) }
+  return rows
 }
 
 function addTo(ledger: Map<string, LedgerChannel>, { channel, conversionMicro, revenueMinor }: LedgerChannel): void {
@@ -161,21 +192,30 @@ async function readOpen(
     if (known === undefined) ordersUs.set(identity, [orderedAtUs])
     else known.push(orderedAtUs)
   }
-  const lookbackUs = lookbackDays * DAY_US
-  const from = new Date(startsAt.getTime() - lookbackUs / US_PER_MS)
+  const span = { startsUs, lookbackUs: lookbackDays * DAY_US }
+  const from = new Date(startsAt.getTime() - span.lookbackUs / US_PER_MS)
   const rows: Sortable[] = []
   let after = ''
   for (;;) {
     const chunk = await listVisitorTouches(tx, tenantId, { after, from, until: endsAt, touches: CHUNK_TOUCHES })
-    for (const { identity: unit, channels, touchedAtUs } of chunk) {
-      const times = touchedAtUs.split(',')
-      const touches = channels.split(',').map((channel, place) => ({ channel, atUs: Number(times[place]) }))
-      for (const journey of openJourneys(touches, ordersUs.get(unit) ?? [], { startsUs, lookbackUs })) {
-        const atUs = journey.at(-1)?.atUs ?? 0
+    const open = chunk.flatMap((visitor) => {
+      const touchesUs = readTimes(visitor.touchedAt)
+      const journeys = openJourneys(touchesUs, ordersUs.get(visitor.identity) ?? [], span)
+      return journeys.length === 0 ? [] : [{ visitor, touchesUs, journeys }]
+    })
+    const unclear = open.filter(hasEqualTimes).map(({ visitor }) => visitor.identity)
+    const sorted = await listSortedChannels(tx, tenantId, { identities: unclear, from, until: endsAt })
+    const channelsOf = new Map(sorted.map(({ identity, channels }) => [identity, channels]))
+    for (const { visitor, touchesUs, journeys } of open) {
+      const unit = visitor.identity
+      const channels = (channelsOf.get(unit) ?? visitor.channels).split(',')
+      for (const places of journeys) {
+        const journey = places.map((place) => ({ channel: channels[place] as string }))
         const names = transformJourney(pathTransform, journey)
           .map(({ channel }) => channel)
           .join()
-        const row = { unit, orderedAtUs: null, valueMinor: 0, channels: names, touchedAtUs: '' }
+        const atUs = touchesUs[places.at(-1) as number] as number
+        const row = { unit, orderedAtUs: null, valueMinor: 0, channels: names, touchedAtUs: NO_TIMES }
         rows.push({ row, isKnown: true, atUs, orderKey: '' })
       }
     }
@@ -183,6 +223,11 @@ async function readOpen(
     if (last === undefined) return rows
     after = last.identity
   }
+}
+
+/** So that the order of their channels is not known. */
+function hasEqualTimes({ touchesUs }: { touchesUs: readonly number[] }): boolean {
+  return touchesUs.some((touchUs, place) => place > 0 && touchUs === touchesUs[place - 1])
 }
 
 function chunksOf(orders: readonly OrderRow[]): OrderRow[][] {

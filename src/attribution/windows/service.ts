@@ -18,8 +18,8 @@ import {
   type WindowRunRow,
   type WindowSpan,
 } from './queries.ts'
-import { type ReadWindow, readWindow } from './read.ts'
-import { type ChannelRow, hashRows, toRows } from './rows.ts'
+import { type ReadWindow, readLedger, readWindow } from './read.ts'
+import { type ChannelRow, hashRows, type LedgerChannel, toRows, type WindowTotals } from './rows.ts'
 import { measureInThread } from './thread.ts'
 import { defaultWindows, describeWindow, type ReportWindow, seedOf } from './window.ts'
 
@@ -155,7 +155,7 @@ export async function measureWindow(ctx: TenantContext, window: ReportWindow, op
     isSnapshot: true,
   })
   if (inputs === undefined) return
-  const { edition, span, read, journeys, inputSha256 } = inputs
+  const { edition, span, dataCutoff, ledger, totals, journeys, inputSha256 } = inputs
   const { editionId, publications: publication, config } = edition
   const pointer = { window, editionId, publication }
   const { published } = inputs
@@ -164,10 +164,9 @@ export async function measureWindow(ctx: TenantContext, window: ReportWindow, op
     await inTenant(ctx.db.main, ctx, (tx) => publishWindow(tx, tenantId, { ...pointer, windowRunId }), WORKER)
     return
   }
-  const coverage = coverageOf(read)
+  const coverage = coverageOf(totals)
   const request = { journeys, orderModels: config.models, markov: markovOptionsOf(config), seed, coverage }
   const measured = await measureInThread({ ...request, ...(replicates !== undefined && { replicates }) }, signal)
-  const { dataCutoff, ledger, totals } = read
   const channels = toRows(measured, { orderModels: config.models.map(({ name }) => name), ledger, totals })
   await inTenant(
     ctx.db.main,
@@ -193,10 +192,10 @@ export async function measureWindow(ctx: TenantContext, window: ReportWindow, op
   )
 }
 
-interface Inputs {
+interface Inputs extends Pick<ReadWindow, 'dataCutoff' | 'totals'> {
   edition: Edition
   span: WindowSpan
-  read: ReadWindow
+  ledger: LedgerChannel[]
   journeys: WindowJourneys
   inputSha256: Buffer
   published: WindowRunRow | undefined
@@ -220,19 +219,20 @@ async function readInputs(
     log.warn({ window: describeWindow(window), maxTouches }, 'a window has too many touches to be measured')
     return undefined
   }
-  const options = { editionId, lookbackDays, pathTransform, models: models.length }
-  const read = await readWindow(tx, tenantId, { ...window, ...span, ...options })
-  const journeys = toJourneys(read.journeys)
+  const asked = { ...window, ...span, editionId, lookbackDays, pathTransform }
+  const { dataCutoff, totals, orders, journeys: rows } = await readWindow(tx, tenantId, asked)
+  const journeys = toJourneys(rows)
+  const ledger = await readLedger(tx, tenantId, { ...window, editionId, models: models.length }, orders)
   const published = await findPublishedWindow(tx, tenantId, { ...window, editionId })
-  return { edition, span, read, journeys, inputSha256: hashInputs(edition, { seed, read, journeys }), published }
+  const inputSha256 = hashInputs(edition, { seed, ledger, totals, journeys })
+  return { edition, span, dataCutoff, totals, ledger, journeys, inputSha256, published }
 }
 
 /** Of everything that the figures follow from. */
 function hashInputs(
   { config }: Edition,
-  { seed, read, journeys }: { seed: string; read: ReadWindow; journeys: WindowJourneys },
+  { seed, ledger, totals, journeys }: { seed: string } & Pick<Inputs, 'ledger' | 'totals' | 'journeys'>,
 ): Buffer {
-  const { ledger, totals } = read
   const money = JSON.stringify([totals, ledger], (_name, value) => (typeof value === 'bigint' ? String(value) : value))
   return hashJourneys(
     journeys,
@@ -241,7 +241,7 @@ function hashInputs(
 }
 
 /** Share of the net revenue that has a touch; null where that is nothing. */
-function coverageOf({ totals: { netMinor, attributedMinor } }: ReadWindow): number | null {
+function coverageOf({ netMinor, attributedMinor }: WindowTotals): number | null {
   return netMinor > 0n ? Number(attributedMinor) / Number(netMinor) : null
 }
 
