@@ -35,6 +35,14 @@ export function toPathTotals(paths: readonly AggregatedPath[]): PathTotals {
   }
 }
 
+export function emptyTotals(paths: number): PathTotals {
+  return {
+    conversions: new Float64Array(paths),
+    nulls: new Float64Array(paths),
+    values: new Float64Array(paths),
+  }
+}
+
 export function emptyCounts(structure: ChainStructure): TransitionCounts {
   const n = structure.states.length
   return {

@@ -1,6 +1,7 @@
+import { emptyTotals } from '../markov/counts.ts'
 import type { Estimator } from './estimator.ts'
 import { drawPoissonWeights } from './poisson.ts'
-import { addUp, countConvertingUnits, emptyTotals, type ResampledJourneys, splitByOutcome } from './resample.ts'
+import { addUp, countConvertingUnits, type ResampledJourneys, splitByOutcome } from './resample.ts'
 import { type ChannelUncertainty, emptyCredited, isSampleSettled, record, startSample, summarize } from './sample.ts'
 
 export type { ResampledJourneys } from './resample.ts'

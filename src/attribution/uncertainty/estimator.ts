@@ -1,8 +1,8 @@
 import type { MarkovOptions } from '../markov/attribute.ts'
 import { solveChain } from '../markov/chain.ts'
-import { countTransitions, emptyCounts, type PathTotals } from '../markov/counts.ts'
+import { countTransitions, emptyCounts, emptyTotals, type PathTotals } from '../markov/counts.ts'
 import { removalEffects, statesByChannel } from '../markov/removal.ts'
-import { toStructure } from '../markov/structure.ts'
+import { type ChainStructure, toStructure } from '../markov/structure.ts'
 import type { ModelParameters, ModelTouch, OrderModel } from '../models/model.ts'
 import { toShares } from '../models/shares.ts'
 import { listChannels } from '../paths.ts'
@@ -29,6 +29,8 @@ export interface Estimator {
   name: string
   channels: readonly string[]
   pathChannels: PathChannels
+  /** Of each path the one of `pathChannels` with its channels; null: they are the same. */
+  distinctOf: Int32Array | null
   /** Steps of one estimate, so that a budget can be kept without a clock. */
   operations: number
   estimate(totals: PathTotals, credited: Credited): void
@@ -57,6 +59,7 @@ export function orderEstimator(
     name,
     channels,
     pathChannels,
+    distinctOf: null,
     operations: channel.length,
     estimate(totals, { conversions, values }) {
       conversions.fill(0)
@@ -75,29 +78,55 @@ export function orderEstimator(
   }
 }
 
-/** Of the Markov chain of all paths. Throws MarkovError as `toStructure` does. */
+/**
+ * Of the Markov chain of all paths. Where many have the same channels, `distinctOf` may say which of `paths` has those of each: the
+ * steps of these are counted once for all. Throws MarkovError as `toStructure` does.
+ */
 export function markovEstimator(
   name: string,
   paths: readonly { channels: readonly string[] }[],
   { order, usesNulls, valueRule }: MarkovOptions,
+  distinctOf: Int32Array | null = null,
 ): Estimator {
   const structure = toStructure(paths, order)
   const statesOf = statesByChannel(structure)
   const counts = emptyCounts(structure)
+  const distinctTotals = emptyTotals(paths.length)
   return {
     name,
     channels: structure.channels,
     pathChannels: toPathChannels(structure.channels, paths, null),
-    operations: structure.steps.length + 2 * structure.states.length ** 3,
+    distinctOf,
+    operations: countSteps(structure, distinctOf) + 2 * structure.states.length ** 3,
     estimate(totals, { conversions, values }) {
-      countTransitions(structure, totals, usesNulls, counts)
+      if (distinctOf !== null) addTotals(totals, distinctOf, distinctTotals)
+      const counted = distinctOf === null ? totals : distinctTotals
+      countTransitions(structure, counted, usesNulls, counts)
       const effects = removalEffects(solveChain(counts), statesOf)
-      const allConversions = sum(totals.conversions)
-      const allValue = sum(totals.values)
+      const allConversions = sum(counted.conversions)
+      const allValue = sum(counted.values)
       conversions.set(toParts(effects.conversions).map((part) => part * allConversions))
       const parts = toParts(valueRule === 'reward' ? effects.values : effects.conversions)
       values.set(parts.map((part) => part * allValue))
     },
+  }
+}
+
+/** Of all paths, those with the same channels too: a budget does not depend on how they are counted. */
+function countSteps({ steps, stepsFrom }: ChainStructure, distinctOf: Int32Array | null): number {
+  if (distinctOf === null) return steps.length
+  return distinctOf.reduce((count, path) => count + (stepsFrom[path + 1] as number) - (stepsFrom[path] as number), 0)
+}
+
+function addTotals(of: PathTotals, distinctOf: Int32Array, into: PathTotals): void {
+  into.conversions.fill(0)
+  into.nulls.fill(0)
+  into.values.fill(0)
+  for (let path = 0; path < distinctOf.length; path += 1) {
+    const index = distinctOf[path] as number
+    into.conversions[index] = (into.conversions[index] as number) + (of.conversions[path] as number)
+    into.nulls[index] = (into.nulls[index] as number) + (of.nulls[path] as number)
+    into.values[index] = (into.values[index] as number) + (of.values[path] as number)
   }
 }
 

@@ -67,22 +67,16 @@ export function addUp(
   }
 }
 
-export function emptyTotals(paths: number): PathTotals {
-  return {
-    conversions: new Float64Array(paths),
-    nulls: new Float64Array(paths),
-    values: new Float64Array(paths),
-  }
-}
-
 /** By channel: distinct units with a conversion that the channel has a part in. */
 export function countConvertingUnits({ unit, path, converts }: ResampledJourneys, estimator: Estimator): Int32Array {
-  const { from, channel } = estimator.pathChannels
+  const { pathChannels, distinctOf } = estimator
+  const { from, channel } = pathChannels
   const units = new Int32Array(estimator.channels.length)
   const lastUnit = new Int32Array(estimator.channels.length).fill(-1)
   for (let journey = 0; journey < unit.length; journey += 1) {
     if (converts[journey] === 0) continue
-    const taken = path[journey] as number
+    const ofJourney = path[journey] as number
+    const taken = distinctOf === null ? ofJourney : (distinctOf[ofJourney] as number)
     for (let at = from[taken] as number; at < (from[taken + 1] as number); at += 1) {
       const index = channel[at] as number
       if (lastUnit[index] === unit[journey]) continue

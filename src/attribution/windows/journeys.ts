@@ -49,6 +49,14 @@ export function toJourneys(rows: readonly JourneyRow[]): WindowJourneys {
   const touches = rows.reduce((sum, { channels }) => sum + countParts(channels), 0)
   const names: string[] = []
   const indexOf = new Map<string, number>()
+  const toIndex = (channel: string) => {
+    const found = indexOf.get(channel)
+    if (found !== undefined) return found
+    indexOf.set(channel, names.length)
+    names.push(channel)
+    return names.length - 1
+  }
+  const touchesOf = new Map<string, number[]>()
   const journeys = {
     units: 0,
     unit: new Int32Array(rows.length),
@@ -69,16 +77,12 @@ export function toJourneys(rows: readonly JourneyRow[]): WindowJourneys {
       journeys.valueMinor[journey] = requireAmount(row.valueMinor)
       journeys.touchedAtUs.set(row.touchedAtUs, next)
     }
-    for (const channel of row.channels.split(',')) {
-      let index = indexOf.get(channel)
-      if (index === undefined) {
-        index = names.length
-        names.push(channel)
-        indexOf.set(channel, index)
-      }
-      journeys.touch[next] = index
-      next += 1
-    }
+    // Many journeys have the same channels.
+    const known = touchesOf.get(row.channels)
+    const touched = known ?? row.channels.split(',').map(toIndex)
+    if (known === undefined) touchesOf.set(row.channels, touched)
+    journeys.touch.set(touched, next)
+    next += touched.length
     journeys.touchesFrom[journey + 1] = next
   }
   const channels = names.toSorted()

@@ -91,6 +91,7 @@ describe('the budget', () => {
     name,
     channels: Array.from({ length: channels }, (_, index) => String(index)),
     pathChannels: { from: new Int32Array(1), channel: new Int32Array(0), share: new Float64Array(0) },
+    distinctOf: null,
     operations,
     estimate() {},
   })

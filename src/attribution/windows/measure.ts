@@ -122,7 +122,7 @@ function resample(
   const orderLevel = request.orderModels.map(({ name, parameters }) =>
     orderEstimator(name, getOrderModel(name), paths.converting, parameters),
   )
-  const channelLevel = markov === null ? [] : [markovEstimator('markov', paths.all, markov)]
+  const channelLevel = markov === null ? [] : [markovEstimator('markov', paths.distinct, markov, paths.distinctOf)]
   const { estimators, maxReplicates } = planResamples(journeys, { orderLevel, channelLevel }, maxSteps)
   const limits = replicates === undefined ? { maxReplicates } : { minReplicates: replicates, maxReplicates: replicates }
   const others = [...orderLevel, ...channelLevel].filter((estimator) => !estimators.includes(estimator))
@@ -134,12 +134,12 @@ function resample(
 
 /** How well the chain of these paths is solved, or why there is none; its options where there is. */
 function solveMarkov(
-  { all, converting }: WindowPaths,
+  { distinct, converting }: WindowPaths,
   options: MarkovOptions | null,
 ): { options: MarkovOptions | null; diagnostics: MarkovDiagnostics | null } {
   if (options === null || converting.length === 0) return { options: null, diagnostics: null }
   try {
-    const { states, conversionProbability, quality } = attributeMarkov(all, options)
+    const { states, conversionProbability, quality } = attributeMarkov(distinct, options)
     const { residual, conditionNumber, invariantError, isOk } = quality
     return {
       options,
