@@ -184,31 +184,33 @@ export interface VisitorTouches {
 }
 
 /**
- * Of the visitors that follow `after` (hexadecimal; empty for the first), in the order of their identities: as many as have some
- * `touches` together, and at least one. Touches of one moment are in no certain order: the index alone is read, which tells
- * none (a million touches: 0.6 s of processor time instead of 4.2).
+ * Begins to read the visitors of a span in the order of their identities, for `fetchVisitorTouches` in the same transaction.
+ * Touches of one moment are in no certain order: the index alone is read, which tells none (a million touches: 0.6 s of
+ * processor time instead of 4.2).
  */
-export async function listVisitorTouches(
+export async function openVisitorTouches(
   tx: Tx,
   tenantId: string,
-  { after, from, until, touches }: { after: string; from: Date; until: Date; touches: number },
-): Promise<VisitorTouches[]> {
-  const { rows } = await sql<VisitorTouches>`
-    with last as (
-      select t.identity from touchpoints as t
-      where t.tenant_id = ${tenantId} and t.identity > decode(${after}, 'hex') and t.occurred_at >= ${from} and t.occurred_at < ${until}
-      order by t.identity
-      offset ${touches} limit 1
-    )
+  { from, until }: { from: Date; until: Date },
+): Promise<void> {
+  await sql`
+    declare visitor_touches no scroll cursor for
     select encode(t.identity, 'hex') as identity, string_agg(t.channel, ',' order by t.occurred_at) as channels,
            array_send(array_agg(t.occurred_at order by t.occurred_at))                              as "touchedAt"
     from touchpoints as t
-    where t.tenant_id = ${tenantId} and t.identity > decode(${after}, 'hex')
-      and t.identity <= coalesce((select l.identity from last as l), decode(repeat('ff', 33), 'hex'))
-      and t.occurred_at >= ${from} and t.occurred_at < ${until}
+    where t.tenant_id = ${tenantId} and t.identity is not null and t.occurred_at >= ${from} and t.occurred_at < ${until}
     group by t.identity
     order by t.identity`.execute(tx)
+}
+
+/** The next so many; none at the end. */
+export async function fetchVisitorTouches(tx: Tx, limit: number): Promise<VisitorTouches[]> {
+  const { rows } = await sql<VisitorTouches>`fetch ${sql.lit(limit)} from visitor_touches`.execute(tx)
   return rows
+}
+
+export async function closeVisitorTouches(tx: Tx): Promise<void> {
+  await sql`close visitor_touches`.execute(tx)
 }
 
 /** The channels of all touches of these visitors (hexadecimal) in a span, oldest first, those of one moment by their ids. */

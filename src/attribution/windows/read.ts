@@ -5,14 +5,16 @@ import { type SetTransform, transformJourney } from '../transforms/registry.ts'
 import type { JourneyRow } from './journeys.ts'
 import { openJourneys } from './open-journeys.ts'
 import {
+  closeVisitorTouches,
+  fetchVisitorTouches,
   listIdentities,
   listMembers,
   listOrders,
   listOrderTouches,
   listSortedChannels,
-  listVisitorTouches,
   type OrderRow,
   type OrderTouches,
+  openVisitorTouches,
   prepareToRead,
   sumCredits,
   type WindowSpan,
@@ -21,9 +23,9 @@ import type { LedgerChannel, WindowTotals } from './rows.ts'
 import { readTimes } from './times.ts'
 import type { ReportWindow } from './window.ts'
 
-/** Orders and touches that one statement reads: each takes a fraction of a second. */
+/** Orders and visitors that one statement reads: each takes a fraction of a second. */
 const CHUNK_ORDERS = 10_000
-const CHUNK_TOUCHES = 100_000
+const CHUNK_VISITORS = 5_000
 const US_PER_MS = 1_000
 const DAY_US = 86_400_000_000
 const NO_TIMES: readonly number[] = []
@@ -195,16 +197,18 @@ async function readOpen(
   const span = { startsUs, lookbackUs: lookbackDays * DAY_US }
   const from = new Date(startsAt.getTime() - span.lookbackUs / US_PER_MS)
   const rows: Sortable[] = []
-  let after = ''
+  await openVisitorTouches(tx, tenantId, { from, until: endsAt })
   for (;;) {
-    const chunk = await listVisitorTouches(tx, tenantId, { after, from, until: endsAt, touches: CHUNK_TOUCHES })
+    const chunk = await fetchVisitorTouches(tx, CHUNK_VISITORS)
+    if (chunk.length === 0) break
     const open = chunk.flatMap((visitor) => {
       const touchesUs = readTimes(visitor.touchedAt)
       const journeys = openJourneys(touchesUs, ordersUs.get(visitor.identity) ?? [], span)
       return journeys.length === 0 ? [] : [{ visitor, touchesUs, journeys }]
     })
     const unclear = open.filter(hasEqualTimes).map(({ visitor }) => visitor.identity)
-    const sorted = await listSortedChannels(tx, tenantId, { identities: unclear, from, until: endsAt })
+    const asked = { identities: unclear, from, until: endsAt }
+    const sorted = unclear.length === 0 ? [] : await listSortedChannels(tx, tenantId, asked)
     const channelsOf = new Map(sorted.map(({ identity, channels }) => [identity, channels]))
     for (const { visitor, touchesUs, journeys } of open) {
       const unit = visitor.identity
@@ -219,10 +223,9 @@ async function readOpen(
         rows.push({ row, isKnown: true, atUs, orderKey: '' })
       }
     }
-    const last = chunk.at(-1)
-    if (last === undefined) return rows
-    after = last.identity
   }
+  await closeVisitorTouches(tx)
+  return rows
 }
 
 /** So that the order of their channels is not known. */
