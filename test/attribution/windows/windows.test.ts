@@ -178,6 +178,46 @@ describe('the journeys of a window', () => {
     ])
   })
 
+  test('touches of one moment without an order are in the order of their ids', async () => {
+    const before = Array.from({ length: 7 }, (_, n) => touch('email', new Date(Date.UTC(2025, 0, n + 1))))
+    await given([
+      { identity: visitor(1), touches: [touch('email', day(3))], orders: [{ key: 'a', at: day(4), amountMinor: 100 }] },
+      { identity: visitor(3), touches: before, orders: [] },
+      // The ninth and the tenth that are stored, and their ids end with that.
+      { identity: visitor(2), touches: [touch('ads', day(5)), touch('email', day(5))], orders: [] },
+    ])
+    const found = await measured()
+    expect(found.diagnostics).toMatchObject({ converting: 1, open: 1, touches: 3 })
+    // The other way round, ads would have a third.
+    expect(figuresOf(found, 'markov')).toEqual([
+      ['ads', 0, 0, 0],
+      ['email', 1, 100, 1],
+    ])
+  })
+
+  test('an order with more touches than a row of credits holds, some of it given back, is one journey', async () => {
+    const touches = Array.from({ length: 40 }, (_, n) =>
+      touch(n === 39 ? 'ads' : (['email', 'sms', 'direct'][n % 3] ?? ''), day(2, n)),
+    )
+    const order = { key: 'a', at: day(5), amountMinor: 1_000, refundedMinor: 300 }
+    await given([{ identity: visitor(1), touches, orders: [order] }])
+    const found = await measured()
+    expect(found.diagnostics).toMatchObject({ converting: 1, open: 0, touches: 40, markov: { states: 4 } })
+    expect(figuresOf(found, 'last_touch')).toContainEqual(['ads', 1, 700, 1])
+  })
+
+  test('credits as the release before has them give the same', async () => {
+    await given(shop())
+    const found = await measured()
+    const admin = await connectAs(platform.database, 'admin', onTestFinished)
+    await admin.query("set session_replication_role = 'replica'")
+    await admin.query('insert into attribution_touch_credits select * from attribution_order_credits')
+    await admin.query('delete from attribution_entry_credits')
+    expect(await measured()).toMatchObject({ windowRunId: found.windowRunId, inputHash: found.inputHash })
+    await admin.query("update attribution_touch_credits set channel = 'sms' where channel = 'ads'")
+    expect((await measured()).inputHash).not.toBe(found.inputHash)
+  })
+
   test('an order of which nobody is known is a visitor of its own, with the touches that it brought', async () => {
     const unknown = (key: string): StoredJourney => ({
       identity: null,
