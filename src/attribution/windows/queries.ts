@@ -46,7 +46,7 @@ export interface OrderRow {
   netMinor: string | null
 }
 
-/** Those from a lookback before the window to one after it, by key. */
+/** Those from a lookback before the window to one after it, by time: so their credits lie together, as they were published. */
 export async function listOrders(
   tx: Tx,
   tenantId: string,
@@ -59,7 +59,7 @@ export async function listOrders(
     where o.tenant_id = ${tenantId} and o.edition_id = ${window.editionId}
       and o.ordered_at >= ${startsAt}::timestamptz - make_interval(hours => ${lookbackDays * 24}::integer)
       and o.ordered_at <= ${endsAt}::timestamptz + make_interval(hours => ${lookbackDays * 24}::integer)
-    order by o.order_key collate "C"`.execute(tx)
+    order by o.ordered_at`.execute(tx)
   return rows
 }
 

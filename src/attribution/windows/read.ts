@@ -64,8 +64,11 @@ export async function readWindow(
     (order) => order.netMinor !== null && order.orderedAtUs >= startsUs && order.orderedAtUs < endsUs,
   )
   const visitors = await readVisitors(tx, tenantId, near)
-  const rows = await readOrders(tx, tenantId, window.editionId, { orders, visitors })
-  const open = await readOpen(tx, tenantId, window, { near, visitors, startsUs })
+  // While parts of one are taken in, the database looks for those of the other.
+  const [rows, open] = await Promise.all([
+    readOrders(tx, tenantId, window.editionId, { orders, visitors }),
+    readOpen(tx, tenantId, window, { near, visitors, startsUs }),
+  ])
   const attributed = new Set(rows.map(({ orderKey }) => orderKey))
   const netOf = (some: readonly OrderRow[]) => some.reduce((sum, { netMinor }) => sum + BigInt(netMinor ?? 0), 0n)
   return {
