@@ -103,7 +103,7 @@ export async function readLedger(
   return [...ledger.values()].sort((a, b) => compare(a.channel, b.channel))
 }
 
-/** Hexadecimal identities by the key of their order. */
+/** Hexadecimal identities by each key of their order. */
 type Visitors = ReadonlyMap<string, string>
 
 async function readVisitors(tx: Tx, tenantId: string, orders: readonly OrderRow[]): Promise<Visitors> {
@@ -153,19 +153,19 @@ async function readOrders(
   for (const chunk of chunksOf(orders)) {
     const orderOf = new Map(chunk.map((order) => [order.orderKey, order]))
     let last: OrderTouches | undefined
+    let touchedAtUs: number[] = []
     for (const part of await listOrderTouches(tx, { tenantId, editionId }, chunk)) {
       const { orderKey, entryKey, channels, touchedAt } = part
       if (last?.orderKey !== orderKey) {
         last = part
         const { orderedAtUs, netMinor } = orderOf.get(orderKey) as OrderRow
         const identity = visitors.get(orderKey)
-        const touchedAtUs = readTimes(touchedAt)
+        touchedAtUs = readTimes(touchedAt)
         const row = { unit: identity ?? orderKey, orderedAtUs, valueMinor: Number(netMinor), channels, touchedAtUs }
         rows.push({ row, isKnown: identity !== undefined, atUs: orderedAtUs, orderKey })
       } else if (last.entryKey === entryKey) {
-        const { row } = rows.at(-1) as Sortable
-        row.channels += `,${channels}`
-        row.touchedAtUs = row.touchedAtUs.concat(readTimes(touchedAt))
+        ;(rows.at(-1) as Sortable).row.channels += `,${channels}`
+        for (const atUs of readTimes(touchedAt)) touchedAtUs.push(atUs)
       }
     }
   }
