@@ -104,6 +104,7 @@ test('functions that run as their caller are callable by the roles that a migrat
     { name: 'internal.list_endpoint_orders', roles: ['app_retention'] },
     { name: 'internal.offboard_tenant', roles: ['app_retention'] },
     { name: 'internal.plain_text', roles: ['app_ingest', 'app_retention', 'app_rw', 'app_user', 'app_worker'] },
+    { name: 'internal.read_watermark', roles: ['app_user'] },
     { name: 'internal.record_api_key_use', roles: ['app_user'] },
     { name: 'internal.record_dead_event', roles: ['app_ingest'] },
     { name: 'internal.record_erasure', roles: ['app_retention'] },
