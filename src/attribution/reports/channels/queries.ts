@@ -32,14 +32,29 @@ interface StoredRow extends Omit<CreditRow, 'revenueMinor' | 'conversionMicro'> 
 }
 
 /**
- * The credits of `o`. A look into the index for each order (`offset 0`), whatever the planner knows of the tables: a join takes
- * all credits of the tenant for a day's orders, and where nothing is known yet as often as there are orders.
+ * The credits of `o`, as attribution_credits_by_touch has them. A look into the index for each order (`offset 0`), whatever the
+ * planner knows of the tables: a join takes all credits of the tenant for a day's orders, and where nothing is known yet as often as
+ * there are orders. By the tables, not the view: of those only what is read is taken out of the rows.
  */
 function creditsOfOrder(tenantId: string, editionId: string): RawBuilder<unknown> {
+  const ofOrder = sql`
+          where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision`
   return sql`(
-        select * from attribution_credits_by_touch as c
-        where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
-        offset 0
+        select e.order_key, e.kind, e.currency, e.occurred_at, t.channel, t.campaign, e.revenue_minor, e.conversion_micro,
+               case when e.is_reporting then e.revenue_minor else e.reporting_minor end as reporting_minor,
+               (t.place::integer - 1) * (cardinality(e.revenue_minor) / cardinality(e.channels)) as models_before
+        from (
+          select * from attribution_entry_credits as c ${ofOrder}
+          offset 0
+        ) as e
+        cross join lateral unnest(e.channels, e.campaigns) with ordinality as t (channel, campaign, place)
+        union all
+        select e.order_key, e.kind, e.currency, e.occurred_at, e.channel, e.campaign, e.revenue_minor, e.conversion_micro::integer[],
+               e.reporting_minor, 0
+        from (
+          select * from attribution_touch_credits as c ${ofOrder}
+          offset 0
+        ) as e
       )`
 }
 
