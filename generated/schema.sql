@@ -521,7 +521,7 @@ create table public.attribution_orders (
   constraint attribution_orders_touches_check CHECK ((touches >= 0))
 );
 alter table public.attribution_orders owner to skeldir_owner;
-CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, ordered_at, edition_id);
+CREATE INDEX attribution_orders_time_idx ON public.attribution_orders USING btree (tenant_id, edition_id, ordered_at) WHERE (ordered_at > '-infinity'::timestamp with time zone);
 alter table public.attribution_orders enable row level security;
 alter table public.attribution_orders force row level security;
 create policy open_to_runtime on public.attribution_orders as permissive for all to app_retention, app_ro, app_user, app_worker
@@ -4903,7 +4903,7 @@ begin
         select o.edition_id, o.order_key, o.revision, e.published_at
         from public.attribution_editions as e
         join public.attribution_orders as o on o.tenant_id = for_tenant and o.edition_id = e.edition_id
-        where e.tenant_id = for_tenant and e.superseded_at < cutoff
+        where e.tenant_id = for_tenant and e.superseded_at < cutoff and o.ordered_at > '-infinity'
         order by o.edition_id, o.ordered_at limit most
       ),
       kept as (  -- by model, then together

@@ -144,7 +144,7 @@ const credited = (tenantId: string, buckets: RawBuilder<unknown>) => sql`
       from (${days(buckets)}) as b
       join attribution_editions as e on e.tenant_id = ${tenantId} and e.status = 'published'
       join attribution_orders as o on o.tenant_id = ${tenantId} and o.edition_id = e.edition_id
-                                  and o.ordered_at >= b.at and o.ordered_at < b.at + interval '24 hours'
+                                  and o.ordered_at > '-infinity' and o.ordered_at >= b.at and o.ordered_at < b.at + interval '24 hours'
       cross join lateral (
         select c.channel, c.currency, c.order_key, c.revenue_minor, c.conversion_micro
         from attribution_order_credits as c

@@ -57,6 +57,7 @@ export async function listOrders(
     select o.order_key as "orderKey", o.revision, ${us('o.ordered_at')}::float8 as "orderedAtUs", ${netOf(window)}::text as "netMinor"
     from attribution_orders as o
     where o.tenant_id = ${tenantId} and o.edition_id = ${window.editionId}
+      and o.ordered_at > '-infinity'
       and o.ordered_at >= ${startsAt}::timestamptz - make_interval(hours => ${lookbackDays * 24}::integer)
       and o.ordered_at <= ${endsAt}::timestamptz + make_interval(hours => ${lookbackDays * 24}::integer)
     order by o.ordered_at`.execute(tx)

@@ -41,6 +41,7 @@ export async function listCountedOrders(
     select o.touches, o.input_sha256 as "inputSha256", o.output_sha256 as "outputSha256", ${moneyColumns('o')}
     from attribution_orders as o
     where o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
+      and o.ordered_at > '-infinity'
       and o.ordered_at >= ${day}::date::timestamp at time zone 'UTC'
       and o.ordered_at < ${day}::date::timestamp at time zone 'UTC' + interval '24 hours'`.execute(tx)
   return rows.map((row) => ({ ...row, money: toMoney(row) }))

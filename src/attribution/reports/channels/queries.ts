@@ -106,7 +106,8 @@ export async function sumCredits(
       select ${columns}, true as is_ordered, c.kind = 'capture' or ${isWithin('c.occurred_at')} as is_moved, ${sql.join(sums)}
       from attribution_orders as o
       cross join lateral ${creditsOfOrder(tenantId, editionId)} as c
-      where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and ${isWithin('o.ordered_at')}
+      where o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
+        and o.ordered_at > '-infinity' and ${isWithin('o.ordered_at')}
       group by 1, 2, 3, 4, 5, 6, 7, 8
       union all
       select ${columns}, false, true, ${sql.join(sums)}
@@ -139,7 +140,9 @@ export async function sumOverRefunded(
     select coalesce(sum(o.over_refunded_minor[array_position(o.currencies, ${currency})]), 0)::bigint as "overRefundedMinor"
     from attribution_orders as o
     where o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
-      and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz`.execute(tx)
+      and o.ordered_at > '-infinity' and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz`.execute(
+    tx,
+  )
   return rows[0]?.overRefundedMinor ?? 0n
 }
 
@@ -240,7 +243,7 @@ export async function listChannelOrders(
       from attribution_orders as o
       cross join lateral ${creditsOfOrder(tenantId, editionId)} as c
       where o.tenant_id = ${tenantId} and o.edition_id = ${editionId} and c.currency = ${currency}
-        and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz`
+        and o.ordered_at > '-infinity' and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz`
   const taken = sql`
       union all
       select c.order_key, c.channel, ${revenue}, ${conversion}

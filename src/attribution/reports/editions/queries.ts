@@ -87,7 +87,7 @@ export async function sumEdition(
       from (select o.order_key, o.revision
             from attribution_orders as o
             where o.tenant_id = ${tenantId} and o.edition_id = ${editionId}
-              and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz
+              and o.ordered_at > '-infinity' and o.ordered_at >= ${startsAt}::timestamptz and o.ordered_at < ${endsAt}::timestamptz
             order by o.ordered_at) as o
       cross join lateral (
         select c.channel, c.currency, c.revenue_minor, c.conversion_micro
