@@ -24,7 +24,7 @@ export interface AttributionReport {
   window: Windowed
   /** Of the API, about the last of them. */
   answers: Answers
-  /** After the last of them: one order in a hundred has a new touch, of the last day or of every day. */
+  /** After the last of them: one order in a hundred has a new touch, of the last day or of every day. The median of some rounds. */
   incremental: (Published & { name: string; changed: number; share: number })[]
   /** All orders of the last scenario, by the row by row method's own rate. */
   baseline: { orders: number; ms: number; allMs: number }
@@ -99,7 +99,7 @@ export function print(
     '',
     ...incremental.map(
       ({ name, changed, ms, cpuMs, databaseCpuMs }) =>
-        `${changed} changed orders ${name}: ${seconds(ms)} (processor ${seconds(cpuMs)}, of the database ${seconds(databaseCpuMs)})`,
+        `${changed} changed orders ${name}, median of the rounds: ${seconds(ms)} (processor ${seconds(cpuMs)}, of the database ${seconds(databaseCpuMs)})`,
     ),
     `a window of ${window.conversions} journeys with an order, ${window.open} without, ${window.touches} touches: read in ${seconds(window.readMs)}, Markov with its resamples ${seconds(window.markovMs)}, with every other model ${seconds(window.allMs)} (processor ${seconds(window.cpuMs)}, of the database ${seconds(window.databaseCpuMs)}, peak memory ${window.peakMb.toFixed(0)} MB)`,
     `row by row: ${baseline.orders} orders in ${seconds(baseline.ms)}, so all in ${seconds(baseline.allMs)}: ${(baseline.allMs / full).toFixed(1)} times as long, for one model and in floating point`,

@@ -97,17 +97,24 @@ export async function fillShop(client: pg.Client, size: ShopSize): Promise<void>
   await client.query('vacuum analyze')
 }
 
-/** A new touch for one order in a hundred, of the last day or of every day, as ingestion has it: with the note of its change. */
-export async function addTouches(client: pg.Client, size: ShopSize, ofLastDay: boolean): Promise<number> {
+/**
+ * A new touch for one order in a hundred, of the last day or of every day, as ingestion has it: with the note of its change. Each
+ * round has others. Returns how many.
+ */
+export async function addTouches(
+  client: pg.Client,
+  size: ShopSize,
+  { ofLastDay, round }: { ofLastDay: boolean; round: number },
+): Promise<number> {
   const share = Math.max(1, Math.round(size.orders / 100))
   const { rowCount } = await client.query(
     `insert into touchpoints (tenant_id, origin, external_id, identity, occurred_at, channel, item_sha256)
-     select f.tenant_id, 'server', 'late-' || $2::boolean || substr(f.order_key, 5), f.identity, f.ordered_at - interval '5 minutes',
-            '${CHANNELS[1]}', sha256('y')
+     select f.tenant_id, 'server', format('late-%s-%s-%s', $2::boolean, $4::integer, substr(f.order_key, 5)), f.identity,
+            f.ordered_at - make_interval(mins => 5 + $4), '${CHANNELS[1]}', sha256('y')
      from order_facts as f
      where f.tenant_id = $1
-       and case when $2 then substr(f.order_key, 5)::integer <= $3 else substr(f.order_key, 5)::integer % 100 = 7 end`,
-    [tenantOf(size), ofLastDay, share],
+       and case when $2 then substr(f.order_key, 5)::integer <= $3 else substr(f.order_key, 5)::integer % 100 = $4 end`,
+    [tenantOf(size), ofLastDay, share, round],
   )
   return rowCount ?? 0
 }

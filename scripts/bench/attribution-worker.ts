@@ -1,8 +1,9 @@
-// What `npm run bench -- attribution` measures: a process as the worker is, that publishes what one tenant has stored, or
-// measures a window of what is published (UTC days, both included).
+// What `npm run bench -- attribution` measures: a process as the worker is, that publishes what one tenant has stored, and what it
+// has by then for each line of its input; or that measures a window of what is published (UTC days, both included).
 //   DATABASE_URL=… SKELDIR_MASTER_KEY=… node scripts/bench/attribution-worker.ts <tenant-id> [<first day> <last day>]
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { bringUpToDate } from '../../src/attribution/engine/service.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { TenantContext } from '../../src/context.ts'
@@ -20,7 +21,7 @@ export interface Windowed extends Usage, MarkovCost {}
 interface Usage {
   /** Of this process, since it began. */
   peakMb: number
-  /** Processor time of this process, and of those of the database that served it (Linux; elsewhere 0). */
+  /** Processor time that it took this process, and those of the database that served it (Linux; elsewhere 0). */
   cpuMs: number
   databaseCpuMs: number
 }
@@ -44,22 +45,34 @@ function readCpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-async function work(): Promise<{ ms: number } | MarkovCost> {
-  if (from === undefined || to === undefined) {
-    const started = performance.now()
-    await bringUpToDate(ctx, new AbortController().signal)
-    return { ms: performance.now() - started }
-  }
-  return await measureMarkov(ctx, { from, to, timeZone: 'UTC', currency: 'USD', isConverted: false })
+function readDatabaseCpuMs(): number {
+  return [...servers].reduce((sum, pid) => sum + readCpuMs(pid), 0)
 }
 
-const cpu = process.cpuUsage()
-const done = await work()
-const used = process.cpuUsage(cpu)
-const usage: Usage = {
-  peakMb: process.resourceUsage().maxRSS / 1_024,
-  cpuMs: (used.user + used.system) / 1_000,
-  databaseCpuMs: [...servers].reduce((sum, pid) => sum + readCpuMs(pid), 0),
+async function publish(): Promise<{ ms: number }> {
+  const started = performance.now()
+  await bringUpToDate(ctx, new AbortController().signal)
+  return { ms: performance.now() - started }
+}
+
+/** Prints what it took. */
+async function tell(work: () => Promise<{ ms: number } | MarkovCost>): Promise<void> {
+  const cpu = process.cpuUsage()
+  const databaseCpuMs = readDatabaseCpuMs()
+  const done = await work()
+  const used = process.cpuUsage(cpu)
+  const usage: Usage = {
+    peakMb: process.resourceUsage().maxRSS / 1_024,
+    cpuMs: (used.user + used.system) / 1_000,
+    databaseCpuMs: readDatabaseCpuMs() - databaseCpuMs,
+  }
+  process.stdout.write(`${JSON.stringify({ ...done, ...usage })}\n`)
+}
+
+if (from === undefined || to === undefined) {
+  await tell(publish)
+  for await (const _ of createInterface({ input: process.stdin })) await tell(publish)
+} else {
+  await tell(() => measureMarkov(ctx, { from, to, timeZone: 'UTC', currency: 'USD', isConverted: false }))
 }
 await worker.close()
-process.stdout.write(`${JSON.stringify({ ...done, ...usage })}\n`)

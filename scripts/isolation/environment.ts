@@ -15,8 +15,11 @@ export interface Environment extends Urls {
 }
 
 /** Starts a Postgres of its own, with the real roles and the real migrations; `stop` removes it. */
-export async function startEnvironment(log: (line: string) => void): Promise<Environment> {
-  const server = await startEmbeddedPostgres({ settings: 'test', log })
+export async function startEnvironment(
+  log: (line: string) => void,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<Environment> {
+  const server = await startEmbeddedPostgres({ settings: 'test', parameters, log })
   try {
     const { adminUrl } = server
     // Of no use to anyone: the server listens on this machine only and ends with this process.

@@ -63,6 +63,8 @@ export interface EmbeddedPostgresOptions {
    * memory, where there is room. Default `durable`.
    */
   settings?: 'durable' | 'test'
+  /** More configuration parameters of Postgres, by name; they go before those of `settings`. */
+  parameters?: Readonly<Record<string, string>>
   /** Receives one line for each thing that a person may want to know. */
   log?: (line: string) => void
   /** The server ends with this process, even after kill -9. Default: this one. */
@@ -329,7 +331,7 @@ type Launched = { ok: true; server: Pick<EmbeddedPostgres, 'pid' | 'stop' | 'exi
 async function launch(
   home: EmbeddedHome,
   port: number,
-  { settings = 'durable', superviseParentPid = process.pid, signal }: EmbeddedPostgresOptions,
+  { settings = 'durable', parameters = {}, superviseParentPid = process.pid, signal }: EmbeddedPostgresOptions,
   log: (line: string) => void,
 ): Promise<Launched> {
   signal?.throwIfAborted()
@@ -337,7 +339,12 @@ async function launch(
   const logStart = fstatSync(logFd).size
   // The kernel sends the signal when the spawning thread ends, so it fits only our own main thread.
   const isOwnChild = superviseParentPid === process.pid && isMainThread
-  const server = [join(home.native, 'bin', 'postgres'), '-D', home.dataDir, ...serverSettings(settings, port)] as const
+  const server = [
+    join(home.native, 'bin', 'postgres'),
+    '-D',
+    home.dataDir,
+    ...serverSettings(settings, port, parameters),
+  ] as const
   const [command, ...args] = isOwnChild ? withDeathSignal(server) : server
   // A session of its own: Ctrl-C in the terminal must not stop the database before its clients.
   const child = spawn(command, args, { ...runAs(home.user), detached: true, stdio: ['ignore', logFd, logFd] })
@@ -378,7 +385,11 @@ const FORGETFUL = {
   checkpoint_timeout: '1h',
 }
 
-function serverSettings(settings: 'durable' | 'test', port: number): string[] {
+function serverSettings(
+  settings: 'durable' | 'test',
+  port: number,
+  parameters: Readonly<Record<string, string>>,
+): string[] {
   const values: Record<string, string | number> = {
     listen_addresses: '127.0.0.1',
     port,
@@ -390,6 +401,7 @@ function serverSettings(settings: 'durable' | 'test', port: number): string[] {
     cluster_name: 'skeldir',
     dynamic_shared_memory_type: sharedMemoryBytes() < SHARED_MEMORY_MIN_BYTES ? 'mmap' : 'posix',
     ...(settings === 'test' && FORGETFUL),
+    ...parameters,
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }

@@ -23,12 +23,10 @@ import { addOrder, type CountedOrder, createDaySums, type DaySums } from './runs
 import { publishRuns } from './runs/publish.ts'
 import { insertRunChanges, type Moved, type Publication, type RunCause } from './runs/queries.ts'
 
-/** Orders that one statement reads at most: some 20,000 touches, a few megabytes in this process. */
+/** Orders that the first statement reads: while they are read nothing else can be done. Fewer cost more to ask for than to read. */
+const FIRST_CHUNK_ORDERS = 250
+/** And that any reads at most: some 20,000 touches, a few megabytes in this process. */
 const MAX_CHUNK_ORDERS = 2_000
-/** Fewer cost more to ask for than to read. */
-const MIN_CHUNK_ORDERS = 250
-/** While one is computed, the next is read and the former written. */
-const MIN_CHUNKS = 4
 const IN_FAILED_TRANSACTION = '25P02'
 /** Statements that wait for the database, some megabytes each. */
 const MAX_IN_FLIGHT = 4
@@ -90,12 +88,16 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
   return done.orders
 }
 
+/** Each twice as many as the one before: while one is computed, the next is read and the former written. */
 function toChunks(orderKeys: readonly string[]): (readonly string[])[] {
-  const wanted = Math.ceil(orderKeys.length / MIN_CHUNKS)
-  const size = Math.min(Math.max(wanted, MIN_CHUNK_ORDERS), MAX_CHUNK_ORDERS)
-  return Array.from({ length: Math.ceil(orderKeys.length / size) }, (_, index) =>
-    orderKeys.slice(index * size, (index + 1) * size),
-  )
+  const chunks: (readonly string[])[] = []
+  let [from, size] = [0, FIRST_CHUNK_ORDERS]
+  while (from < orderKeys.length) {
+    chunks.push(orderKeys.slice(from, from + size))
+    from += size
+    size = Math.min(2 * size, MAX_CHUNK_ORDERS)
+  }
+  return chunks
 }
 
 interface Chunk {

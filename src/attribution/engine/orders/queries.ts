@@ -122,7 +122,15 @@ export interface ReadOrder {
   isBrought: boolean
 }
 
-type TouchRow = [at: number, origin: string, externalId: string, channel: string, campaign: string | null, tier: Tier]
+/** Touches by column. */
+type TouchColumns = [
+  times: number[],
+  origins: string[],
+  externalIds: string[],
+  channels: string[],
+  campaigns: (string | null)[],
+  tiers: Tier[],
+]
 type EntryRow = [
   entryKey: string,
   kind: EntryKind,
@@ -151,7 +159,7 @@ interface OrderRow {
   previousUs: string | null
   isBrought: boolean
   entries: EntryRow[]
-  touches: TouchRow[] | null
+  touches: TouchColumns | null
   parts: PartsRow[] | null
 }
 
@@ -181,77 +189,52 @@ export async function readOrders(
                         where g.tenant_id = ${tenantId} and g.order_key = k.order_key and g.group_key <> k.order_key)
     ),
     orders as materialized (
-      ${paidOrders(tenantId, 'chunk')}
+      select o.order_key, o.members, o.ordered_at, o.identity, e.list as entries
+      from (${ordersOf(tenantId, 'chunk')}) as o
+      cross join lateral ${entriesOf(tenantId)} as e
     ),
-    theirs as (  -- the other orders of these visitors
-      select distinct coalesce((select g.group_key from order_groups as g
-                                where g.tenant_id = ${tenantId} and g.order_key = f.order_key), f.order_key) as order_key
+    strangers as (  -- the other orders of these visitors
+      select coalesce((select g.group_key from order_groups as g
+                       where g.tenant_id = ${tenantId} and g.order_key = f.order_key), f.order_key) as order_key
       from (select distinct o.identity from orders as o where o.identity is not null) as i
       cross join lateral (
         select f.order_key from order_facts as f where f.tenant_id = ${tenantId} and f.identity = i.identity offset 0
       ) as f
-    ),
-    strangers as (
-      select t.order_key from theirs as t left join orders as o on o.order_key = t.order_key where o.order_key is null
+      except
+      select o.order_key from orders as o
     ),
     others as materialized (
-      ${paidOrders(tenantId, 'strangers')}
+      select o.order_key, o.ordered_at, o.identity
+      from (${ordersOf(tenantId, 'strangers')}) as o
+      where o.identity is not null and ${isPaid(tenantId)}
     ),
     conversions as (  -- the one before has used up the touches until then
-      select c.order_key, lag(c.ordered_at) over (partition by c.identity order by c.ordered_at, c.order_key collate "C") as previous_at
-      from (select order_key, ordered_at, identity from orders
+      select c.*, case when c.identity is not null
+                       then lag(c.ordered_at) over (partition by c.identity order by c.ordered_at, c.order_key collate "C")
+                  end as previous_at
+      from (select order_key, members, ordered_at, identity, entries from orders
             union all
-            select order_key, ordered_at, identity from others) as c
-      where c.identity is not null
+            select order_key, null, ordered_at, identity, null from others) as c
     )
     select o.order_key                                      as "orderKey",
            (extract(epoch from o.ordered_at) * 1000000)::bigint::text as "orderedAtUs",
            o.identity is not null                           as "hasIdentity",
-           entries.list                                     as entries,
-           (extract(epoch from c.previous_at) * 1000000)::bigint::text as "previousUs",
+           o.entries,
+           (extract(epoch from o.previous_at) * 1000000)::bigint::text as "previousUs",
            coalesce(touches.list, brought.list)             as touches,
            touches.list is null                             as "isBrought",
            parts.list                                       as parts
-    from orders as o
-    left join conversions as c on c.order_key = o.order_key
-    cross join lateral (  -- captures, then what changed them in order of time
-      select json_agg(json_build_array(e.entry_key, e.kind, e.amount_minor::text, e.currency, e.reverses,
-                                       (extract(epoch from e.occurred_at) * 1000000)::bigint)
-                      order by e.kind <> 'capture', case when e.kind <> 'capture' then e.occurred_at end, e.kind,
-                               e.entry_key collate "C") as list
-      from (
-        select coalesce(l.corrects_entry_key, l.entry_key) as entry_key,
-               l.kind,
-               l.currency,
-               l.reverses_entry_key as reverses,
-               sum(l.amount_minor) as amount_minor,
-               min(least(l.occurred_at, (select min(s.occurred_at) from canonical_events as s
-                                         where s.tenant_id = ${tenantId} and s.entry_key = l.entry_key
-                                           and s.counts and s.amount_minor is distinct from 0))) as occurred_at
-        from unnest(o.members) as m (member)
-        cross join lateral (
-          select l.* from ledger_entries as l where l.tenant_id = ${tenantId} and l.order_key = m.member offset 0
-        ) as l
-        where not exists (select from uncounted_entries as u
-                          where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
-        group by 1, l.kind, l.currency, l.reverses_entry_key
-        having sum(l.amount_minor) <> 0
-      ) as e
-    ) as entries
+    from (select * from conversions where entries is not null) as o
     left join lateral (  -- of the visitor
-      select json_agg(json_build_array((extract(epoch from t.occurred_at) * 1000000)::bigint, t.origin, t.external_id, t.channel,
-                                       t.campaign, t.tier)
-                      order by t.occurred_at, t.external_id collate "C", t.origin) as list
+      select ${TOUCHES} as list
       from touchpoints as t
       where t.tenant_id = ${tenantId}
         and (t.identity, t.occurred_at) >= (o.identity, o.ordered_at - make_interval(hours => ${lookbackDays * 24}))
         and (t.identity, t.occurred_at) <= (o.identity, o.ordered_at)
-        and (c.previous_at is null or t.occurred_at > c.previous_at)
+        and (o.previous_at is null or t.occurred_at > o.previous_at)
     ) as touches on true
     left join lateral (  -- that the order itself brought
-      select json_agg(json_build_array((extract(epoch from t.occurred_at) * 1000000)::bigint, t.origin, t.external_id, t.channel,
-                                       t.campaign, t.tier)
-                      order by t.occurred_at, t.external_id collate "C", t.origin) as list
+      select ${TOUCHES} as list
       from unnest(o.members) as m (member)
       cross join lateral (
         select t.* from touchpoints as t where t.tenant_id = ${tenantId} and t.identity is null and t.order_key = m.member offset 0
@@ -267,13 +250,12 @@ export async function readOrders(
         select p.* from order_parts as p where p.tenant_id = ${tenantId} and p.order_key = m.member offset 0
       ) as p
     ) as parts on true
-    where entries.list is not null
     order by o.order_key collate "C"`.execute(tx)
   return rows.map(toOrder)
 }
 
-/** Of these orders those that have a capture which counts and was not corrected to nothing, by all of their keys. */
-function paidOrders(tenantId: string, keys: 'chunk' | 'strangers') {
+/** Of these keys those under which an order is known, by all of its keys. */
+function ordersOf(tenantId: string, keys: 'chunk' | 'strangers') {
   return sql`
       select m.order_key, array_agg(distinct m.member) as members, min(f.ordered_at) as ordered_at,
              decode(min(encode(f.identity, 'hex')), 'hex') as identity
@@ -288,14 +270,57 @@ function paidOrders(tenantId: string, keys: 'chunk' | 'strangers') {
         select f.ordered_at, f.identity from order_facts as f where f.tenant_id = ${tenantId} and f.order_key = m.member offset 0
       ) as f on true
       group by m.order_key
-      having min(f.ordered_at) is not null
-         and exists (select from unnest(array_agg(distinct m.member)) as k (member)
-                     cross join lateral (
-                       select l.amount_minor, coalesce(l.corrects_entry_key, l.entry_key) as entry_key from ledger_entries as l
-                       where l.tenant_id = ${tenantId} and l.order_key = k.member and l.kind = 'capture' offset 0
-                     ) as l
-                     where not exists (select from uncounted_entries as u where u.tenant_id = ${tenantId} and u.entry_key = l.entry_key)
-                     having sum(l.amount_minor) <> 0)`
+      having min(f.ordered_at) is not null`
+}
+
+const BY_TIME = sql`order by t.occurred_at, t.external_id collate "C", t.origin`
+
+/** The touches `t`, or null where there are none: an array for each column costs half of what one for each touch does. */
+const TOUCHES = sql`case when count(*) > 0 then json_build_array(
+        array_agg((extract(epoch from t.occurred_at) * 1000000)::bigint ${BY_TIME}), array_agg(t.origin ${BY_TIME}),
+        array_agg(t.external_id ${BY_TIME}), array_agg(t.channel ${BY_TIME}), array_agg(t.campaign ${BY_TIME}),
+        array_agg(t.tier ${BY_TIME})) end`
+
+/** What counts in the ledger of an order that is paid: captures, then what changed them in order of time. */
+function entriesOf(tenantId: string) {
+  return sql`(
+        select json_agg(json_build_array(e.entry_key, e.kind, e.amount_minor::text, e.currency, e.reverses,
+                                         (extract(epoch from e.occurred_at) * 1000000)::bigint)
+                        order by e.kind <> 'capture', case when e.kind <> 'capture' then e.occurred_at end, e.kind,
+                                 e.entry_key collate "C") as list
+        from (
+          select coalesce(l.corrects_entry_key, l.entry_key) as entry_key,
+                 l.kind,
+                 l.currency,
+                 l.reverses_entry_key as reverses,
+                 sum(l.amount_minor) as amount_minor,
+                 min(least(l.occurred_at, (select min(s.occurred_at) from canonical_events as s
+                                           where s.tenant_id = ${tenantId} and s.entry_key = l.entry_key
+                                             and s.counts and s.amount_minor is distinct from 0))) as occurred_at
+          from unnest(o.members) as m (member)
+          cross join lateral (
+            select l.* from ledger_entries as l where l.tenant_id = ${tenantId} and l.order_key = m.member offset 0
+          ) as l
+          where not exists (select from uncounted_entries as u
+                            where u.tenant_id = ${tenantId} and u.entry_key = coalesce(l.corrects_entry_key, l.entry_key))
+          group by 1, l.kind, l.currency, l.reverses_entry_key
+          having sum(l.amount_minor) <> 0
+        ) as e
+        having sum(e.amount_minor) filter (where e.kind = 'capture') <> 0
+      )`
+}
+
+/** Whether an order has a capture which counts and was not corrected to nothing. */
+function isPaid(tenantId: string) {
+  return sql`exists (
+        select from unnest(o.members) as m (member)
+        cross join lateral (
+          select l.amount_minor, coalesce(l.corrects_entry_key, l.entry_key) as entry_key from ledger_entries as l
+          where l.tenant_id = ${tenantId} and l.order_key = m.member and l.kind = 'capture' offset 0
+        ) as l
+        where not exists (select from uncounted_entries as u where u.tenant_id = ${tenantId} and u.entry_key = l.entry_key)
+        having sum(l.amount_minor) <> 0
+      )`
 }
 
 function toOrder(row: OrderRow): ReadOrder {
@@ -308,7 +333,7 @@ function toOrder(row: OrderRow): ReadOrder {
       orderedAtUs: Number(orderedAtUs),
       hasIdentity,
       entries: entries.map(toEntry),
-      touches: (touches ?? []).map(toTouch),
+      touches: touches === null ? [] : toTouches(touches),
     },
     parts: (parts ?? []).map(toParts),
   }
@@ -318,8 +343,15 @@ function toEntry([entryKey, kind, amount, currency, reverses, occurredAtUs]: Ent
   return { entryKey, kind, amountMinor: BigInt(amount), currency, reverses, occurredAtUs }
 }
 
-function toTouch([occurredAtUs, origin, externalId, channel, campaign, tier]: TouchRow): OrderTouch {
-  return { occurredAtUs, origin, externalId, channel, campaign, tier }
+function toTouches([times, origins, externalIds, channels, campaigns, tiers]: TouchColumns): OrderTouch[] {
+  return times.map((occurredAtUs, index) => ({
+    occurredAtUs,
+    origin: origins[index] as string,
+    externalId: externalIds[index] as string,
+    channel: channels[index] as string,
+    campaign: campaigns[index] as string | null,
+    tier: tiers[index] as Tier,
+  }))
 }
 
 function toParts(row: PartsRow): StatedParts {
@@ -344,24 +376,23 @@ export async function listCreditedTouches(
   { tenantId, editionId }: { tenantId: string; editionId: string },
   pointers: readonly Pointer[],
 ): Promise<Map<string, OrderTouch[]>> {
-  const { rows } = await sql<{ orderKey: string; touches: TouchRow[] }>`
+  const { rows } = await sql<{ orderKey: string; touches: TouchColumns }>`
     select o.order_key as "orderKey", t.touches
     from unnest(${pointers.map(({ orderKey }) => orderKey)}::text[], ${pointers.map(({ revision }) => revision)}::integer[])
            as o (order_key, revision)
     cross join lateral (
-      select json_agg(json_build_array((extract(epoch from c.touched_at) * 1000000)::bigint, c.touch_origin, c.touch_external_id,
-                                       c.channel, c.campaign, c.tier)) as touches
+      select ${TOUCHES} as touches
       from (
         select distinct on (c.touch_origin, c.touch_external_id)
-               c.touched_at, c.touch_origin, c.touch_external_id, c.channel, c.campaign, c.tier
+               c.touched_at as occurred_at, c.touch_origin as origin, c.touch_external_id as external_id, c.channel, c.campaign, c.tier
         from attribution_credits_by_touch as c
         where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = o.order_key and c.revision = o.revision
           and c.touch_external_id is not null
         order by c.touch_origin, c.touch_external_id
-      ) as c
+      ) as t
     ) as t
     where t.touches is not null`.execute(tx)
-  return new Map(rows.map(({ orderKey, touches }) => [orderKey, touches.map(toTouch)]))
+  return new Map(rows.map(({ orderKey, touches }) => [orderKey, toTouches(touches)]))
 }
 
 /** What names a touch of a tenant. */
