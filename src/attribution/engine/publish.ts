@@ -12,6 +12,7 @@ import { addRow, createBatch, isEmpty, isFull, toRows, toSend } from './orders/b
 import {
   getCreditRowType,
   insertCredits,
+  listCreditedNames,
   listCreditedTouches,
   listStoredTouches,
   type ReadOrder,
@@ -149,18 +150,25 @@ async function readLost(
     .filter(({ touches }) => touches > 0)
   const lost: Chunk['lost'] = new Map()
   if (credited.length === 0) return lost
-  const named = await listCreditedTouches(tx, edition, credited)
+  const named = await listCreditedNames(tx, edition, credited)
+  const missing = new Map<string, TouchName[]>()
   for (const { order } of orders) {
     const read = new Set(order.touches.map(nameOf))
-    const missing = named.get(order.orderKey)?.filter((touch) => !read.has(nameOf(touch))) ?? []
-    if (missing.length > 0) lost.set(order.orderKey, missing)
+    const names = named.get(order.orderKey)?.filter((name) => !read.has(nameOf(name))) ?? []
+    if (names.length > 0) missing.set(order.orderKey, names)
   }
-  if (lost.size === 0) return lost
-  const stored = new Set((await listStoredTouches(tx, edition.tenantId, [...lost.values()].flat())).map(nameOf))
-  for (const [orderKey, touches] of lost) {
+  if (missing.size === 0) return lost
+  const stored = new Set((await listStoredTouches(tx, edition.tenantId, [...missing.values()].flat())).map(nameOf))
+  const goneOf = new Map<string, Set<string>>()
+  for (const [orderKey, names] of missing) {
+    const gone = names.map(nameOf).filter((name) => !stored.has(name))
+    if (gone.length > 0) goneOf.set(orderKey, new Set(gone))
+  }
+  const losers = credited.filter(({ orderKey }) => goneOf.has(orderKey))
+  for (const [orderKey, touches] of await listCreditedTouches(tx, edition, losers)) {
     lost.set(
       orderKey,
-      touches.filter((touch) => !stored.has(nameOf(touch))),
+      touches.filter((touch) => goneOf.get(orderKey)?.has(nameOf(touch))),
     )
   }
   return lost

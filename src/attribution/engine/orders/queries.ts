@@ -370,7 +370,37 @@ function toParts(row: PartsRow): StatedParts {
   }
 }
 
-/** Touches that the credits of these orders name. */
+/** Touches that the credits of these orders name, some of them more than once. */
+export async function listCreditedNames(
+  tx: Tx,
+  { tenantId, editionId }: { tenantId: string; editionId: string },
+  pointers: readonly Pointer[],
+): Promise<Map<string, TouchName[]>> {
+  const { rows } = await sql<{ orderKey: string; origins: string[]; externalIds: string[] }>`
+    select o.order_key as "orderKey", to_json(c.origins) as origins, to_json(c.external_ids) as "externalIds"
+    from unnest(${pointers.map(({ orderKey }) => orderKey)}::text[], ${pointers.map(({ revision }) => revision)}::integer[])
+           as o (order_key, revision)
+    cross join lateral (
+      select e.touch_origins, e.touch_external_ids
+      from attribution_entry_credits as e
+      where e.tenant_id = ${tenantId} and e.edition_id = ${editionId} and e.order_key = o.order_key and e.revision = o.revision
+      union all
+      select array[t.touch_origin], array[t.touch_external_id]
+      from attribution_touch_credits as t
+      where t.tenant_id = ${tenantId} and t.edition_id = ${editionId} and t.order_key = o.order_key and t.revision = o.revision
+        and t.touch_external_id is not null
+      offset 0
+    ) as c (origins, external_ids)
+    where c.external_ids is not null`.execute(tx)
+  const named = new Map<string, TouchName[]>()
+  for (const { orderKey, origins, externalIds } of rows) {
+    const names = externalIds.map((externalId, index) => ({ origin: origins[index] as string, externalId }))
+    named.set(orderKey, [...(named.get(orderKey) ?? []), ...names])
+  }
+  return named
+}
+
+/** The same, whole, and each once: what costs several times as much. */
 export async function listCreditedTouches(
   tx: Tx,
   { tenantId, editionId }: { tenantId: string; editionId: string },
