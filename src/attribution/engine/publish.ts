@@ -114,17 +114,20 @@ interface Chunk {
 async function readChunk(tx: Tx, request: PublishRequest, orderKeys: readonly string[]): Promise<Chunk> {
   const { tenantId, edition, formerEditionId } = request
   const { editionId, config } = edition
-  const [orders, pointers] = await Promise.all([
+  // In this order: what holds so far names touches, which are asked for while the orders are read.
+  const [held, orders] = await Promise.all([
+    readHeld(tx, { tenantId, editionId }, orderKeys),
     readOrders(tx, tenantId, orderKeys, config.lookbackDays),
-    readPointers(tx, { tenantId, editionId }, orderKeys),
   ])
-  const lost = await readLost(tx, { tenantId, editionId }, pointers, orders)
+  const { pointers } = held
+  const lost = await readLost(tx, { tenantId, editionId }, held, orders)
   let formerPointers: Chunk['formerPointers'] = new Map()
   if (formerEditionId !== null) {
     const fresh = orderKeys.filter((orderKey) => !pointers.has(orderKey))
     const former = { tenantId, editionId: formerEditionId }
-    formerPointers = await readPointers(tx, former, fresh)
-    for (const [orderKey, touches] of await readLost(tx, former, formerPointers, orders)) lost.set(orderKey, touches)
+    const formerHeld = await readHeld(tx, former, fresh)
+    formerPointers = formerHeld.pointers
+    for (const [orderKey, touches] of await readLost(tx, former, formerHeld, orders)) lost.set(orderKey, touches)
   }
   return {
     orderKeys,
@@ -136,21 +139,33 @@ async function readChunk(tx: Tx, request: PublishRequest, orderKeys: readonly st
   }
 }
 
+/** What holds of orders so far. */
+interface Held {
+  pointers: Map<string, Pointer>
+  /** By order, the touches that its credits name. */
+  names: Map<string, TouchName[]>
+}
+
+async function readHeld(
+  tx: Tx,
+  edition: { tenantId: string; editionId: string },
+  orderKeys: readonly string[],
+): Promise<Held> {
+  const pointers = await readPointers(tx, edition, orderKeys)
+  const credited = [...pointers.values()].filter(({ touches }) => touches > 0)
+  return { pointers, names: credited.length === 0 ? new Map() : await listCreditedNames(tx, edition, credited) }
+}
+
 /**
  * By order, the touches that its credits name and that are stored no longer: they were kept for as long as the tenant keeps them.
  */
 async function readLost(
   tx: Tx,
   edition: { tenantId: string; editionId: string },
-  pointers: ReadonlyMap<string, Pointer>,
+  { pointers, names: named }: Held,
   orders: readonly ReadOrder[],
 ): Promise<Chunk['lost']> {
-  const credited = orders
-    .flatMap(({ order }) => pointers.get(order.orderKey) ?? [])
-    .filter(({ touches }) => touches > 0)
   const lost: Chunk['lost'] = new Map()
-  if (credited.length === 0) return lost
-  const named = await listCreditedNames(tx, edition, credited)
   const missing = new Map<string, TouchName[]>()
   for (const { order } of orders) {
     const read = new Set(order.touches.map(nameOf))
@@ -164,7 +179,8 @@ async function readLost(
     const gone = names.map(nameOf).filter((name) => !stored.has(name))
     if (gone.length > 0) goneOf.set(orderKey, new Set(gone))
   }
-  const losers = credited.filter(({ orderKey }) => goneOf.has(orderKey))
+  if (goneOf.size === 0) return lost
+  const losers = [...goneOf.keys()].flatMap((orderKey) => pointers.get(orderKey) ?? [])
   for (const [orderKey, touches] of await listCreditedTouches(tx, edition, losers)) {
     lost.set(
       orderKey,
