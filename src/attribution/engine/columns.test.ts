@@ -9,7 +9,12 @@ test('texts are quoted, so that nothing in them is read as part of the array', (
 
 test('arrays of arrays need not be rectangles', () => {
   expect(toArrayArray([[1n, -2n], [], null, ['USD']])).toBe('{"{1,-2}","{}",NULL,"{USD}"}')
-  expect(toBytesArray([Buffer.from('00ff', 'hex')])).toBe('{"\\\\x00ff"}')
+})
+
+test('bytes in binary: the header, then each with its length', () => {
+  expect(toBytesArray([Buffer.from('00ff', 'hex'), Buffer.alloc(0)]).toString('hex')).toBe(
+    ['00000001', '00000001', '00000011', '00000002', '00000001', '00000002', '00ff', '00000000'].join(''),
+  )
 })
 
 test('times in binary: the header, then each with its length, in microseconds since 2000', () => {

@@ -1,9 +1,11 @@
-import { ARRAY_HEADER_BYTES, EPOCH_2000_US, TIMESTAMPTZ, writeArrayHeader, writeInt8 } from './records.ts'
+import { ARRAY_HEADER_BYTES, BYTEA, EPOCH_2000_US, TIMESTAMPTZ, writeArrayHeader, writeInt8 } from './records.ts'
 
 /** Columns of many rows as arrays of Postgres: what one statement inserts, whatever the number of rows. */
 
+/** That say how long an element is. */
+const LENGTH_BYTES = 4
 /** Of a time: its length and its eight bytes. */
-const ELEMENT_BYTES = 12
+const ELEMENT_BYTES = LENGTH_BYTES + 8
 
 /** `{"a","b\"c",NULL}` */
 export function toTextArray(values: readonly (string | null)[]): string {
@@ -20,8 +22,16 @@ export function toArrayArray(values: readonly (readonly (bigint | string)[] | nu
   return `{${values.map((value) => (value === null ? 'NULL' : `"{${value.join(',')}}"`)).join(',')}}`
 }
 
-export function toBytesArray(values: readonly Buffer[]): string {
-  return `{${values.map((value) => `"\\\\x${value.toString('hex')}"`).join(',')}}`
+/** A `bytea[]` in its binary form. */
+export function toBytesArray(values: readonly Buffer[]): Buffer {
+  const bytes = values.reduce((sum, value) => sum + LENGTH_BYTES + value.length, ARRAY_HEADER_BYTES)
+  const buffer = Buffer.allocUnsafe(bytes)
+  let at = writeArrayHeader(buffer, 0, { type: BYTEA, length: values.length })
+  for (const value of values) {
+    at = buffer.writeInt32BE(value.length, at)
+    at += value.copy(buffer, at)
+  }
+  return buffer
 }
 
 /** A `timestamptz[]` in its binary form, of microseconds since 1970. */

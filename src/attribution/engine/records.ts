@@ -13,6 +13,7 @@ export interface Records {
 }
 
 const BOOL = 16
+export const BYTEA = 17
 const INT8 = 20
 const INT4 = 23
 const TEXT = 25
