@@ -93,12 +93,12 @@ export interface AttributionCreditsByTouch {
 }
 
 export interface AttributionDayRunChanges {
-  channel: string;
-  conversion_delta_micro: bigint;
-  currency: string;
-  revenue_delta_minor: bigint;
-  run_id: string;
-  tenant_id: string;
+  channel: string | null;
+  conversion_delta_micro: bigint | null;
+  currency: string | null;
+  revenue_delta_minor: bigint | null;
+  run_id: string | null;
+  tenant_id: string | null;
 }
 
 export interface AttributionDayRuns {
@@ -225,6 +225,17 @@ export interface AttributionOrders {
   touches: number;
 }
 
+export interface AttributionPublicationChanges {
+  channel: string;
+  conversion_delta_micro: ArrayType<bigint>;
+  currency: string;
+  day: string;
+  edition_id: string;
+  publication: number;
+  revenue_delta_minor: ArrayType<bigint>;
+  tenant_id: string;
+}
+
 export interface AttributionRecomputeJobs {
   finished_at: Timestamp | null;
   job_id: Generated<string>;
@@ -238,6 +249,15 @@ export interface AttributionRecomputeJobs {
   tenant_id: string;
   window_end: Timestamp;
   window_start: Timestamp;
+}
+
+export interface AttributionRunChanges {
+  channel: string;
+  conversion_delta_micro: bigint;
+  currency: string;
+  revenue_delta_minor: bigint;
+  run_id: string;
+  tenant_id: string;
 }
 
 export interface AttributionRuns {
@@ -1040,7 +1060,9 @@ export interface DB {
   attribution_entry_credits: AttributionEntryCredits;
   attribution_order_credits: AttributionOrderCredits;
   attribution_orders: AttributionOrders;
+  attribution_publication_changes: AttributionPublicationChanges;
   attribution_recompute_jobs: AttributionRecomputeJobs;
+  attribution_run_changes: AttributionRunChanges;
   attribution_run_totals: AttributionRunTotals;
   attribution_runs: AttributionRuns;
   attribution_setting_versions: AttributionSettingVersions;

@@ -242,28 +242,34 @@ UNION ALL
 alter view public.attribution_credits_by_touch owner to skeldir_owner;
 grant select on public.attribution_credits_by_touch to app_retention, app_ro, app_user, app_worker;
 
-create table public.attribution_day_run_changes (
-  tenant_id uuid not null,
-  run_id uuid not null,
-  channel text not null,
-  currency text not null,
-  revenue_delta_minor bigint not null,
-  conversion_delta_micro bigint not null,
-  constraint attribution_day_run_changes_pkey PRIMARY KEY (tenant_id, run_id, channel, currency),
-  constraint attribution_day_run_changes_check CHECK (((revenue_delta_minor <> 0) OR (conversion_delta_micro <> 0))),
-  constraint attribution_day_run_changes_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
-);
-alter table public.attribution_day_run_changes owner to skeldir_owner;
-alter table public.attribution_day_run_changes enable row level security;
-alter table public.attribution_day_run_changes force row level security;
-create policy open_to_runtime on public.attribution_day_run_changes as permissive for all to app_ro, app_user, app_worker
-  using (true)
-  with check (true);
-create policy tenant_only on public.attribution_day_run_changes as restrictive for all to app_ro, app_user, app_worker
-  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
-  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_day_run_changes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
-CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_day_run_changes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+create view public.attribution_day_run_changes with (security_invoker=true) as
+ SELECT c.tenant_id,
+    c.run_id,
+    c.channel,
+    c.currency,
+    c.revenue_delta_minor,
+    c.conversion_delta_micro
+   FROM public.attribution_run_changes c
+UNION ALL
+ SELECT r.tenant_id,
+    r.run_id,
+    c.channel,
+    c.currency,
+    c.revenue_delta_minor,
+    c.conversion_delta_micro
+   FROM (((public.attribution_day_runs r
+     JOIN public.attribution_editions e ON (((e.tenant_id = r.tenant_id) AND (e.edition_id = r.edition_id))))
+     CROSS JOIN LATERAL ( SELECT array_position(e.models, r.model) AS place) m)
+     CROSS JOIN LATERAL ( SELECT c_1.channel,
+            c_1.currency,
+            c_1.revenue_delta_minor[m.place] AS revenue_delta_minor,
+            c_1.conversion_delta_micro[m.place] AS conversion_delta_micro
+           FROM public.attribution_publication_changes c_1
+          WHERE ((c_1.tenant_id = r.tenant_id) AND (c_1.edition_id = r.edition_id) AND (c_1.day = ((r.window_start AT TIME ZONE 'UTC'::text))::date) AND (c_1.publication = r.publication))
+         OFFSET 0) c)
+  WHERE ((c.revenue_delta_minor <> 0) OR (c.conversion_delta_micro <> 0));
+alter view public.attribution_day_run_changes owner to skeldir_owner;
+CREATE TRIGGER add_run_change INSTEAD OF INSERT ON public.attribution_day_run_changes FOR EACH ROW EXECUTE FUNCTION internal.add_run_change();
 grant insert, select on public.attribution_day_run_changes to app_worker;
 grant select on public.attribution_day_run_changes to app_ro, app_user;
 
@@ -534,6 +540,35 @@ grant delete, insert, select, update on public.attribution_orders to app_worker;
 grant delete, select on public.attribution_orders to app_retention;
 grant select on public.attribution_orders to app_ro, app_user;
 
+create table public.attribution_publication_changes (
+  tenant_id uuid not null,
+  edition_id uuid not null,
+  day date not null,
+  publication integer not null,
+  channel text not null,
+  currency text not null,
+  revenue_delta_minor bigint[] not null,
+  conversion_delta_micro bigint[] not null,
+  constraint attribution_publication_changes_pkey PRIMARY KEY (tenant_id, edition_id, day, publication, channel, currency),
+  constraint attribution_publication_changes_check CHECK ((cardinality(conversion_delta_micro) = cardinality(revenue_delta_minor))),
+  constraint attribution_publication_changes_check1 CHECK (((0 <> ANY (revenue_delta_minor)) OR (0 <> ANY (conversion_delta_micro)))),
+  constraint attribution_publication_changes_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint attribution_publication_changes_publication_check CHECK ((publication >= 1))
+);
+alter table public.attribution_publication_changes owner to skeldir_owner;
+alter table public.attribution_publication_changes enable row level security;
+alter table public.attribution_publication_changes force row level security;
+create policy open_to_runtime on public.attribution_publication_changes as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_publication_changes as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_publication_changes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_publication_changes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_publication_changes to app_worker;
+grant select on public.attribution_publication_changes to app_ro, app_user;
+
 create table public.attribution_recompute_jobs (
   tenant_id uuid not null,
   job_id uuid not null default gen_random_uuid(),
@@ -567,6 +602,31 @@ create policy tenant_only on public.attribution_recompute_jobs as restrictive fo
 grant insert, select, update on public.attribution_recompute_jobs to app_user;
 grant select on public.attribution_recompute_jobs to app_ro;
 grant select, update on public.attribution_recompute_jobs to app_worker;
+
+create table public.attribution_run_changes (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  channel text not null,
+  currency text not null,
+  revenue_delta_minor bigint not null,
+  conversion_delta_micro bigint not null,
+  constraint attribution_run_changes_pkey PRIMARY KEY (tenant_id, run_id, channel, currency),
+  constraint attribution_day_run_changes_check CHECK (((revenue_delta_minor <> 0) OR (conversion_delta_micro <> 0))),
+  constraint attribution_day_run_changes_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+alter table public.attribution_run_changes owner to skeldir_owner;
+alter table public.attribution_run_changes enable row level security;
+alter table public.attribution_run_changes force row level security;
+create policy open_to_runtime on public.attribution_run_changes as permissive for all to app_ro, app_user, app_worker
+  using (true)
+  with check (true);
+create policy tenant_only on public.attribution_run_changes as restrictive for all to app_ro, app_user, app_worker
+  using ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")))
+  with check ((tenant_id = ( SELECT (NULLIF(current_setting('app.current_tenant_id'::text, true), ''::text))::uuid AS "nullif")));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.attribution_run_changes FOR EACH ROW EXECUTE FUNCTION internal.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON public.attribution_run_changes FOR EACH STATEMENT EXECUTE FUNCTION internal.refuse_change();
+grant insert, select on public.attribution_run_changes to app_worker;
+grant select on public.attribution_run_changes to app_ro, app_user;
 
 create table public.attribution_run_totals (
   tenant_id uuid not null,
@@ -2782,6 +2842,18 @@ create policy ask on public.worker_probes as permissive for all to app_user
   with check (true);
 grant delete, select, update (answered_at, worker_id) on public.worker_probes to app_worker;
 grant insert (probe_id), select on public.worker_probes to app_user;
+
+CREATE OR REPLACE FUNCTION internal.add_run_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.attribution_run_changes values (new.*);
+  return new;
+end
+$function$;
+alter function internal.add_run_change() owner to skeldir_owner;
 
 CREATE OR REPLACE FUNCTION internal.add_touch_credit()
  RETURNS trigger

@@ -587,7 +587,7 @@ export function rowsOf({
       },
     ],
     [
-      'attribution_day_run_changes',
+      'attribution_run_changes',
       {
         ...tenant,
         run_id: runId,
@@ -595,6 +595,19 @@ export function rowsOf({
         currency: 'USD',
         revenue_delta_minor: '1999',
         conversion_delta_micro: '1000000',
+      },
+    ],
+    [
+      'attribution_publication_changes',
+      {
+        ...tenant,
+        edition_id: editionId,
+        day: '2026-03-01',
+        publication: 1,
+        channel: randomUUID(),
+        currency: 'USD',
+        revenue_delta_minor: ['1999'],
+        conversion_delta_micro: ['1000000'],
       },
     ],
     [

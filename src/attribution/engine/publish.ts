@@ -22,7 +22,7 @@ import {
 import { deleteOrders, type OrderRevision, type Pointer, readPointers, setOrders } from './pointers/queries.ts'
 import { addOrder, type CountedOrder, createDaySums, type DaySums } from './runs/day.ts'
 import { publishRuns } from './runs/publish.ts'
-import { insertRunChanges, type Moved, type Publication, type RunCause } from './runs/queries.ts'
+import { insertChanges, type Moved, type Publication, type RunCause } from './runs/queries.ts'
 
 /** Orders that the first statement reads: while they are read nothing else can be done. Fewer cost more to ask for than to read. */
 const FIRST_CHUNK_ORDERS = 250
@@ -83,8 +83,10 @@ export async function publishOrders(tx: Tx, request: PublishRequest): Promise<nu
   }
   if (done.orders === 0) return 0
   await setPublications(tx, { tenantId, editionId }, publication.number)
-  const days = await publishRuns(tx, publication, done.days)
-  if (cause !== 'edition') await insertRunChanges(tx, publication, { moved: done.moved, days })
+  await Promise.all([
+    publishRuns(tx, publication, done.days),
+    cause === 'edition' ? undefined : insertChanges(tx, publication, done.moved),
+  ])
   edition.publications = publication.number
   return done.orders
 }

@@ -15,15 +15,15 @@ import {
 /**
  * Makes a run of each model for each of these days from the one before it and what has changed since, with its totals, and
  * lets it answer. Its hashes are over how many orders there are and the sum of their hashes, so that equal orders give equal
- * ones however they came about. Gives what it has inserted.
+ * ones however they came about.
  */
 export async function publishRuns(
   tx: Tx,
   publication: Publication,
   changes: ReadonlyMap<string, DaySums>,
-): Promise<NewDay[]> {
+): Promise<void> {
   const days = [...changes.keys()].sort()
-  if (days.length === 0) return []
+  if (days.length === 0) return
   const [runs, money] = await Promise.all([
     listFormerRuns(tx, publication, days),
     listFormerMoney(tx, publication, days),
@@ -43,7 +43,6 @@ export async function publishRuns(
     made.push(toDay(publication, day, sums, former))
   }
   await insertRuns(tx, publication, made)
-  return made
 }
 
 function hasSums(run: FormerRun): boolean {

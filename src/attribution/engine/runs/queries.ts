@@ -151,42 +151,49 @@ export interface Moved {
   sign: 1 | -1
 }
 
-/** Writes down what the runs of these days give each channel more, or less, than those before them. */
-export async function insertRunChanges(
+/** Writes down what a publication gives each channel more, or less, by day of the orders and by model. */
+export async function insertChanges(
   tx: Tx,
-  { tenantId, editionId, models }: Publication,
-  { moved, days }: { moved: readonly Moved[]; days: readonly NewDay[] },
+  { tenantId, editionId, number, models }: Publication,
+  moved: readonly Moved[],
 ): Promise<void> {
   if (moved.length === 0) return
-  const runs = days.flatMap(({ day, runs: ofDay }) =>
-    ofDay.map(({ runId }, index) => ({ day, place: index + 1, runId })),
-  )
   // A sum for each model and column in one pass: rows for each of them would be two dozen times as many.
   const sums = (column: 'revenue_minor' | 'conversion_micro') =>
     sql.join(
       models.map(
         (_model, index) =>
-          sql`sum(m.sign * ${sql.ref(`c.${column}`)}[c.models_before + ${sql.lit(index + 1)}])::bigint`,
+          sql`sum(c.sign * ${sql.ref(`c.${column}`)}[c.models_before + ${sql.lit(index + 1)}])::bigint`,
       ),
     )
+  // The orders stand behind a select of their own, so that Postgres does not plan for as many groups as they have touches and sort
+  // those with all of their figures on disk: there are as many as days and channels (measured: 43 ms for 89). Nor does it work out
+  // the day of each touch (43 ms for 54).
   await sql`
-    insert into attribution_day_run_changes (tenant_id, run_id, channel, currency, revenue_delta_minor, conversion_delta_micro)
-    select ${tenantId}::uuid, r.run_id, d.channel, d.currency, p.revenue, p.conversion
+    insert into attribution_publication_changes (tenant_id, edition_id, day, publication, channel, currency,
+                                                 revenue_delta_minor, conversion_delta_micro)
+    select ${tenantId}::uuid, ${editionId}::uuid, d.day, ${number}::integer, d.channel, d.currency, d.revenue, d.conversion
     from (
-      select to_char(c.ordered_at at time zone 'UTC', 'YYYY-MM-DD') as day, c.channel, c.currency,
-             array[${sums('revenue_minor')}] as revenue, array[${sums('conversion_micro')}] as conversion
-      from unnest(${moved.map(({ orderKey }) => orderKey)}::text[], ${moved.map(({ revision }) => revision)}::integer[],
-                  ${moved.map(({ sign }) => sign)}::integer[]) as m (order_key, revision, sign)
-      cross join lateral (
-        select c.ordered_at, c.channel, c.currency, c.models_before, c.revenue_minor, c.conversion_micro
-        from attribution_credits_by_touch as c
-        where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = m.order_key and c.revision = m.revision
+      select c.day, c.channel, c.currency, array[${sums('revenue_minor')}] as revenue, array[${sums('conversion_micro')}] as conversion
+      from (
+        select m.sign, c.day, t.channel, c.currency, (t.place::integer - 1) * ${sql.lit(models.length)} as models_before,
+               c.revenue_minor, c.conversion_micro
+        from unnest((select ${moved.map(({ orderKey }) => orderKey)}::text[]), (select ${moved.map(({ revision }) => revision)}::integer[]),
+                    (select ${moved.map(({ sign }) => sign)}::integer[])) as m (order_key, revision, sign)
+        cross join lateral (
+          select (c.ordered_at at time zone 'UTC')::date as day, c.channels, c.currency, c.revenue_minor, c.conversion_micro
+          from attribution_entry_credits as c
+          where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = m.order_key and c.revision = m.revision
+          union all
+          select (c.ordered_at at time zone 'UTC')::date, array[c.channel], c.currency, c.revenue_minor, c.conversion_micro::integer[]
+          from attribution_touch_credits as c
+          where c.tenant_id = ${tenantId} and c.edition_id = ${editionId} and c.order_key = m.order_key and c.revision = m.revision
+          offset 0
+        ) as c
+        cross join lateral unnest(c.channels) with ordinality as t (channel, place)
         offset 0
       ) as c
       group by 1, 2, 3
     ) as d
-    cross join lateral unnest(d.revenue, d.conversion) with ordinality as p (revenue, conversion, place)
-    join unnest(${runs.map(({ day }) => day)}::text[], ${runs.map(({ place }) => place)}::integer[],
-                ${runs.map(({ runId }) => runId)}::uuid[]) as r (day, place, run_id) on r.day = d.day and r.place = p.place
-    where p.revenue <> 0 or p.conversion <> 0`.execute(tx)
+    where 0 <> any (d.revenue) or 0 <> any (d.conversion)`.execute(tx)
 }

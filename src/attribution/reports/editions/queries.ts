@@ -78,8 +78,7 @@ export async function sumEdition(
   tenantId: string,
   { editionId, models, startsAt, endsAt }: DaySpan & { editionId: string; models: number },
 ): Promise<SumRow[]> {
-  const sums = (column: 'revenue_minor' | 'conversion_micro') =>
-    sql`array[${sql.join(Array.from({ length: models }, (_, place) => sql`sum(${sql.ref(`s.${column}`)}[${sql.lit(place + 1)}])::text`))}]`
+  const sums = (column: 'revenue_minor' | 'conversion_micro') => sql`${sumsByModel(`s.${column}`, models)}::text[]`
   const { rows } = await sql<{ channel: string; currency: string; revenue: string[]; conversions: string[] }>`
     select s.channel, s.currency, ${sums('revenue_minor')} as revenue, ${sums('conversion_micro')} as conversions
     from (
@@ -110,6 +109,12 @@ export async function sumEdition(
   }))
 }
 
+/** The sums of a column of arrays, by place: an array of numeric. */
+function sumsByModel(column: string, models: number) {
+  const places = Array.from({ length: models }, (_, place) => sql.lit(place + 1))
+  return sql`array[${sql.join(places.map((place) => sql`sum(${sql.ref(column)}[${place}])`))}]`
+}
+
 /** What runs of these days moved since the edition began to answer. */
 export interface MovedRow {
   model: string
@@ -124,16 +129,32 @@ export async function sumRunChanges(
   tenantId: string,
   { edition, startsAt, endsAt }: DaySpan & { edition: EditionRow },
 ): Promise<MovedRow[]> {
-  const { editionId, firstPublications, publishedAt } = edition
+  const { editionId, config, firstPublications, publishedAt } = edition
+  const models = config.models.map(({ name }) => name)
+  const sums = (column: 'revenue_delta_minor' | 'conversion_delta_micro') => sumsByModel(`c.${column}`, models.length)
+  // Rows by run are those of the release before; an edition that has not noted its publications answered before there were others.
   const { rows } = await sql<Record<keyof MovedRow, string>>`
-    select r.model, c.channel, c.currency, sum(c.revenue_delta_minor)::text as "revenueMinor",
-           sum(c.conversion_delta_micro)::text as "conversionMicro"
-    from attribution_day_runs as r
-    join attribution_day_run_changes as c on c.tenant_id = ${tenantId} and c.run_id = r.run_id
-    where r.tenant_id = ${tenantId} and r.edition_id = ${editionId}
-      and r.window_start >= ${startsAt}::timestamptz and r.window_start < ${endsAt}::timestamptz
-      and case when ${firstPublications}::integer is null then r.created_at > ${publishedAt}::timestamptz
-               else r.publication > ${firstPublications}::integer end
+    select s.model, s.channel, s.currency, sum(s.revenue)::text as "revenueMinor", sum(s.conversion)::text as "conversionMicro"
+    from (
+      select m.model, d.channel, d.currency, m.revenue, m.conversion
+      from (
+        select c.channel, c.currency, ${sums('revenue_delta_minor')} as revenue, ${sums('conversion_delta_micro')} as conversion
+        from attribution_publication_changes as c
+        where c.tenant_id = ${tenantId} and c.edition_id = ${editionId}
+          and c.day >= (${startsAt}::timestamptz at time zone 'UTC')::date and c.day < (${endsAt}::timestamptz at time zone 'UTC')::date
+          and c.publication > coalesce(${firstPublications}::integer, 0)
+        group by 1, 2
+      ) as d
+      cross join lateral unnest(${models}::text[], d.revenue, d.conversion) as m (model, revenue, conversion)
+      union all
+      select r.model, c.channel, c.currency, c.revenue_delta_minor, c.conversion_delta_micro
+      from attribution_day_runs as r
+      join attribution_run_changes as c on c.tenant_id = ${tenantId} and c.run_id = r.run_id
+      where r.tenant_id = ${tenantId} and r.edition_id = ${editionId}
+        and r.window_start >= ${startsAt}::timestamptz and r.window_start < ${endsAt}::timestamptz
+        and case when ${firstPublications}::integer is null then r.created_at > ${publishedAt}::timestamptz
+                 else r.publication > ${firstPublications}::integer end
+    ) as s
     group by 1, 2, 3`.execute(tx)
   return rows.map(({ revenueMinor, conversionMicro, ...row }) => ({
     ...row,
