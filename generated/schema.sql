@@ -285,7 +285,6 @@ create table public.attribution_day_run_totals (
   net_minor bigint not null,
   attributed_minor bigint not null,
   constraint attribution_day_run_totals_pkey PRIMARY KEY (tenant_id, run_id, currency),
-  constraint attribution_day_run_totals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_day_runs(tenant_id, run_id),
   constraint attribution_day_run_totals_captured_minor_check CHECK ((captured_minor >= 0)),
   constraint attribution_day_run_totals_check CHECK (((attributed_orders >= 0) AND (attributed_orders <= orders))),
   constraint attribution_day_run_totals_check1 CHECK ((net_minor = (captured_minor - refunded_minor))),
@@ -332,16 +331,15 @@ create table public.attribution_day_runs (
   input_sum bytea,
   output_sum bytea,
   constraint attribution_day_runs_pkey PRIMARY KEY (tenant_id, run_id),
-  constraint attribution_day_runs_tenant_id_edition_id_fkey FOREIGN KEY (tenant_id, edition_id) REFERENCES public.attribution_editions(tenant_id, edition_id),
   constraint attribution_day_runs_cause_check CHECK ((cause = ANY (ARRAY['edition'::text, 'data'::text, 'request'::text]))),
   constraint attribution_day_runs_check CHECK ((window_end > window_start)),
   constraint attribution_day_runs_check1 CHECK (((input_sum IS NULL) = (output_sum IS NULL))),
-  constraint attribution_day_runs_input_hash_check CHECK ((input_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_input_hash_check CHECK (((octet_length(input_hash) = 64) AND (input_hash !~ '[^0-9a-f]'::text))),
   constraint attribution_day_runs_input_sum_check CHECK ((octet_length(input_sum) = 32)),
-  constraint attribution_day_runs_model_check CHECK ((model ~ '^[a-z_]{1,40}$'::text)),
+  constraint attribution_day_runs_model_check CHECK ((((length(model) >= 1) AND (length(model) <= 40)) AND (model !~ '[^a-z_]'::text))),
   constraint attribution_day_runs_orders_changed_check CHECK ((orders_changed >= 0)),
   constraint attribution_day_runs_orders_check CHECK ((orders >= 0)),
-  constraint attribution_day_runs_output_hash_check CHECK ((output_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint attribution_day_runs_output_hash_check CHECK (((octet_length(output_hash) = 64) AND (output_hash !~ '[^0-9a-f]'::text))),
   constraint attribution_day_runs_output_sum_check CHECK ((octet_length(output_sum) = 32)),
   constraint attribution_day_runs_publication_check CHECK ((publication >= 1)),
   constraint attribution_day_runs_version_check CHECK ((version >= 1))
@@ -1828,8 +1826,7 @@ create table public.published_day_runs (
   window_start timestamp with time zone not null,
   run_id uuid not null,
   published_at timestamp with time zone not null default now(),
-  constraint published_day_runs_pkey PRIMARY KEY (tenant_id, edition_id, model, window_start),
-  constraint published_day_runs_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.attribution_day_runs(tenant_id, run_id)
+  constraint published_day_runs_pkey PRIMARY KEY (tenant_id, edition_id, model, window_start)
 );
 alter table public.published_day_runs owner to skeldir_owner;
 alter table public.published_day_runs enable row level security;

@@ -59,4 +59,19 @@ $$;
 create trigger add_run_change instead of insert on attribution_day_run_changes
   for each row execute function internal.add_run_change();
 
+-- No references either where a publication writes a row for each of a thousand runs, as on the credits: one statement writes runs,
+-- their totals and what answers, of an edition that the transaction has just updated. Runs and editions are never removed.
+alter table attribution_day_runs drop constraint attribution_day_runs_tenant_id_edition_id_fkey;
+alter table attribution_day_run_totals drop constraint attribution_day_run_totals_tenant_id_run_id_fkey;
+alter table published_day_runs drop constraint published_day_runs_tenant_id_run_id_fkey;
+
+-- The same checks in a twentieth of the time: a pattern that counts cost 8 us a hash.
+alter table attribution_day_runs
+  drop constraint attribution_day_runs_input_hash_check,
+  drop constraint attribution_day_runs_output_hash_check,
+  drop constraint attribution_day_runs_model_check,
+  add constraint attribution_day_runs_input_hash_check check (octet_length(input_hash) = 64 and input_hash !~ '[^0-9a-f]'),
+  add constraint attribution_day_runs_output_hash_check check (octet_length(output_hash) = 64 and output_hash !~ '[^0-9a-f]'),
+  add constraint attribution_day_runs_model_check check (length(model) between 1 and 40 and model !~ '[^a-z_]');
+
 reset role;
