@@ -10,7 +10,7 @@ const weight = fc.oneof(
   fc.bigInt(0n, 1n << 40n),
   fc.bigInt(0n, 1n << 70n),
 )
-const weights = fc.array(weight, { minLength: 1, maxLength: 24 }).filter((all) => all.some((one) => one > 0n))
+const weights = fc.array(weight, { minLength: 1, maxLength: 48 }).filter((all) => all.some((one) => one > 0n))
 const total = fc
   .oneof(fc.bigInt(0n, 20n), fc.bigInt(0n, 100_000_000n), fc.bigInt(0n, (1n << 53n) - 1n), fc.bigInt(0n, 1n << 60n))
   .chain((amount) => fc.constantFrom(amount, -amount))

@@ -10,6 +10,11 @@ export interface Weights {
 
 const MAX_FAST_SUM = 2 ** 44
 const MAX_FAST_TOTAL = BigInt(Number.MAX_SAFE_INTEGER)
+const BASE = 256
+/** Units left over that are given by so many searches; for more, sorting once is faster. */
+const MAX_SEARCHES = 16
+/** Less than any remainder. */
+const TAKEN = -1
 
 /** None of them negative. */
 export function toWeights(exact: readonly Part[]): Weights {
@@ -49,45 +54,64 @@ function toPart(value: bigint): Part {
   return value >= -MAX_FAST_TOTAL && value <= MAX_FAST_TOTAL ? Number(value) : value
 }
 
+/** Long division of total * weight by the sum, for each weight. */
 function shareNumber(total: number, { weights, sum }: { weights: readonly number[]; sum: number }): number[] {
+  const digits = total * sum <= Number.MAX_SAFE_INTEGER ? [total] : toDigits(total)
   const parts = new Array<number>(weights.length)
   const remainders = new Array<number>(weights.length)
   let left = total
   for (let index = 0; index < weights.length; index += 1) {
     const weight = weights[index] as number
-    const product = total * weight
-    if (product <= Number.MAX_SAFE_INTEGER) {
-      const remainder = product % sum
-      remainders[index] = remainder
-      parts[index] = (product - remainder) / sum
-    } else [parts[index], remainders[index]] = divideProduct(total, weight, sum)
-    left -= parts[index] as number
+    let quotient = 0
+    let remainder = 0
+    for (const digit of digits) {
+      // Both terms are below 256 * 2^44, so their sum is below 2^53.
+      const step = remainder * BASE + digit * weight
+      // Below 2^53 a quotient that is not whole is further from the next whole number than rounding moves it.
+      const share = Math.floor(step / sum)
+      remainder = step - share * sum
+      quotient = quotient * BASE + share
+    }
+    parts[index] = quotient
+    remainders[index] = remainder
+    left -= quotient
   }
   if (left > 0) giveRest(parts, { remainders, weights, left })
   return parts
 }
 
+/** To the base of 256, the highest first. */
+function toDigits(value: number): number[] {
+  const digits: number[] = []
+  for (let rest = value; rest > 0; rest = Math.floor(rest / BASE)) digits.push(rest % BASE)
+  return digits.reverse()
+}
+
 /** One unit each to the largest remainders, then to the larger weight, then to the lower index. */
 function giveRest(
   parts: number[],
-  { remainders, weights, left }: { remainders: readonly number[]; weights: readonly number[]; left: number },
+  { remainders, weights, left }: { remainders: number[]; weights: readonly number[]; left: number },
 ): void {
-  if (left === 1) {
-    const index = findLargest(remainders, weights)
-    parts[index] = (parts[index] as number) + 1
+  if (left > MAX_SEARCHES) {
+    for (const index of rank(remainders, weights).slice(0, left)) parts[index] = (parts[index] as number) + 1
     return
   }
-  // All remainders have the same denominator, so comparing them as integers is exact.
-  const ranked = Array.from(parts.keys()).sort(
-    (a, b) =>
-      (remainders[b] as number) - (remainders[a] as number) || (weights[b] as number) - (weights[a] as number) || a - b,
-  )
-  for (let rank = 0; rank < left; rank += 1) {
-    const index = ranked[rank] as number
+  for (let given = 0; given < left; given += 1) {
+    const index = findLargest(remainders, weights)
     parts[index] = (parts[index] as number) + 1
+    remainders[index] = TAKEN
   }
 }
 
+/** All places. All remainders have the same denominator, so comparing them as integers is exact. */
+function rank(remainders: readonly number[], weights: readonly number[]): number[] {
+  return Array.from(remainders.keys()).sort(
+    (a, b) =>
+      (remainders[b] as number) - (remainders[a] as number) || (weights[b] as number) - (weights[a] as number) || a - b,
+  )
+}
+
+/** The place that `rank` has first. */
 function findLargest(remainders: readonly number[], weights: readonly number[]): number {
   let found = 0
   for (let index = 1; index < remainders.length; index += 1) {
@@ -95,18 +119,4 @@ function findLargest(remainders: readonly number[], weights: readonly number[]):
     if (ahead > 0 || (ahead === 0 && (weights[index] as number) > (weights[found] as number))) found = index
   }
   return found
-}
-
-/** Quotient and remainder of total * weight / sum by long division, eight binary digits of the total at a time. */
-function divideProduct(total: number, weight: number, sum: number): [quotient: number, remainder: number] {
-  let quotient = 0
-  let remainder = 0
-  for (let place = total < 2 ** 24 ? 2 ** 16 : 2 ** 48; place >= 1; place /= 256) {
-    const digit = Math.floor(total / place) % 256
-    // Both terms are below 256 * 2^44, so their sum is below 2^53.
-    const step = remainder * 256 + digit * weight
-    remainder = step % sum
-    quotient = quotient * 256 + (step - remainder) / sum
-  }
-  return [quotient, remainder]
 }
