@@ -59,7 +59,7 @@ export function computeOrder(
       touches: order.touches.length,
       totals: credited.totals,
       inputSha256,
-      outputSha256: hashOrderOutput(order, credited, models.length),
+      outputSha256: hashOrderOutput(order, credited),
     },
     journey: order.touches,
     entries: credited.entries,

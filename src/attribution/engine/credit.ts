@@ -33,7 +33,8 @@ const ORDER_MICRO = 1_000_000n
  */
 export function creditOrder(order: OrderInput, models: readonly SetModel[], counting: Counting): CreditedOrder {
   const journey = order.touches.map(({ channel, occurredAtUs }) => ({ channel, occurredAtUs: BigInt(occurredAtUs) }))
-  const weights = weighJourney(journey, BigInt(order.orderedAtUs), models)
+  const { weights, wayOf } = weighJourney(journey, BigInt(order.orderedAtUs), models)
+  const toModels = (shares: Shares) => (shares.length === 0 ? shares : wayOf.map((way) => shares[way] ?? []))
   const purses = new Map<string, Purse>()
   const entries: CreditedEntry[] = []
   let conversionMicro: Shares = weights.map((one) => apportion(ORDER_MICRO, one))
@@ -41,22 +42,40 @@ export function creditOrder(order: OrderInput, models: readonly SetModel[], coun
     const purse = purseOf(purses, entry.currency)
     const revenueMinor = book(purse, entry, countedMinor, weights)
     const reportingMinor = bookReporting(purse, entry, { counting, weights, revenueMinor })
-    const isAnything = [revenueMinor, conversionMicro, reportingMinor ?? []].some((shares) => shares.length > 0)
-    if (isAnything) entries.push({ entry, revenueMinor, conversionMicro, reportingMinor })
+    if ([revenueMinor, conversionMicro, reportingMinor].some((shares) => shares !== null && shares.length > 0)) {
+      const revenue = toModels(revenueMinor)
+      entries.push({
+        entry,
+        revenueMinor: revenue,
+        conversionMicro: toModels(conversionMicro),
+        reportingMinor: reportingMinor === revenueMinor ? revenue : reportingMinor && toModels(reportingMinor),
+      })
+    }
     conversionMicro = NOTHING
   }
   const totals = [...purses.values()].map(({ total }) => total).sort((a, b) => compare(a.currency, b.currency))
-  return { entries, totals }
+  return { entries, totals, wayOf }
 }
 
-/** By model, then by touch. */
+/** By way to weigh the journey, then by touch. */
 type Shares = readonly (readonly Part[])[]
 
 const NOTHING: Shares = []
 
-function weighJourney(journey: readonly ModelTouch[], orderedAtUs: bigint, models: readonly SetModel[]): Weights[] {
-  if (journey.length === 0) return models.map(() => toWeights([1n]))
-  return models.map(({ model, parameters }) => toWeights(model.weigh(journey, orderedAtUs, parameters)))
+/** The ways in which models weigh one journey, and by model the way of it: some often agree, and all do where it is one touch. */
+function weighJourney(
+  journey: readonly ModelTouch[],
+  orderedAtUs: bigint,
+  models: readonly SetModel[],
+): { weights: Weights[]; wayOf: number[] } {
+  if (journey.length <= 1) return { weights: [toWeights([1n])], wayOf: models.map(() => 0) }
+  const weights: Weights[] = []
+  const wayOf = models.map(({ model, parameters }) => {
+    const exact = model.weigh(journey, orderedAtUs, parameters)
+    const known = weights.findIndex((one) => one.exact.every((weight, touch) => weight === exact[touch]))
+    return known === -1 ? weights.push(toWeights(exact)) - 1 : known
+  })
+  return { weights, wayOf }
 }
 
 /** Without the disputes that were won, and what they brought back: together they are nothing. */

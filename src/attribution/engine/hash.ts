@@ -40,11 +40,7 @@ export function hashOrderInput(order: OrderInput, money: readonly string[]): Buf
  * One SHA-256 for each model, one after the other, over the credits of an order. Holds no times: the same day of traffic,
  * moved, gives the same hashes.
  */
-export function hashOrderOutput(
-  { orderKey, touches }: OrderInput,
-  { entries, totals }: CreditedOrder,
-  models: number,
-): Buffer {
+export function hashOrderOutput({ orderKey, touches }: OrderInput, { entries, totals, wayOf }: CreditedOrder): Buffer {
   const places = Math.max(touches.length, 1)
   const shared = JSON.stringify([
     orderKey,
@@ -58,8 +54,13 @@ export function hashOrderOutput(
   )
   const content = Buffer.allocUnsafe(SHA256_BYTES + tables.length * places * AMOUNT_BYTES)
   content.write(sha256(shared), 'binary')
-  const hashes = Buffer.allocUnsafe(models * SHA256_BYTES)
-  for (let model = 0; model < models; model += 1) {
+  const hashes = Buffer.allocUnsafe(wayOf.length * SHA256_BYTES)
+  for (const [model, way] of wayOf.entries()) {
+    const same = wayOf.indexOf(way) * SHA256_BYTES
+    if (same < model * SHA256_BYTES) {
+      hashes.copy(hashes, model * SHA256_BYTES, same, same + SHA256_BYTES)
+      continue
+    }
     let at = SHA256_BYTES
     for (const table of tables) {
       const parts = table?.[model]

@@ -66,6 +66,8 @@ export interface CreditedOrder {
   entries: CreditedEntry[]
   /** By currency, ascending. */
   totals: CurrencyTotal[]
+  /** By model: those with the same number share out the order alike, and their parts are the same. */
+  wayOf: readonly number[]
 }
 
 /** Where the credit of an order without any eligible touch goes, so that totals still add up. Never spread. */
