@@ -8,8 +8,9 @@ export const DECAY_ONE = 1n << 40n
 
 /** Of the factors, so that the product of four still has 40 true digits. */
 const FACTOR_BITS = 64n
+const FACTOR_ONE = 1n << FACTOR_BITS
 const DIGIT_BITS = 10n
-const DIGIT_MASK = (1n << DIGIT_BITS) - 1n
+const DIGIT_BASE = 1024
 
 /** 2^-(digit / 1024^place) for place 1 to 4 and digit 0 to 1023, in parts of 2^64. */
 const FACTORS: readonly (readonly bigint[])[] = tabulate()
@@ -21,11 +22,15 @@ const FACTORS: readonly (readonly bigint[])[] = tabulate()
 export function halve(age: bigint, halfLife: bigint): bigint {
   const whole = age / halfLife
   if (whole > 40n) return 0n
-  const fraction = ((age % halfLife) << 40n) / halfLife
-  let product = 1n << FACTOR_BITS
-  for (const [place, factors] of FACTORS.entries()) {
-    const digit = (fraction >> (DIGIT_BITS * BigInt(FACTORS.length - 1 - place))) & DIGIT_MASK
-    if (digit > 0n) product = (product * (factors[Number(digit)] ?? 0n)) >> FACTOR_BITS
+  const rest = age - whole * halfLife
+  if (rest === 0n) return DECAY_ONE >> whole
+  let left = Number((rest << 40n) / halfLife) / DIGIT_BASE ** 4
+  let product = FACTOR_ONE
+  for (const factors of FACTORS) {
+    left *= DIGIT_BASE
+    const digit = Math.floor(left)
+    left -= digit
+    if (digit > 0) product = (product * (factors[digit] as bigint)) >> FACTOR_BITS
   }
   return product >> (FACTOR_BITS - 40n + whole)
 }
@@ -35,8 +40,8 @@ function tabulate(): bigint[][] {
   let base = 1n << (FACTOR_BITS - 1n)
   return [1, 2, 3, 4].map(() => {
     for (let step = 0n; step < DIGIT_BITS; step += 1n) base = squareRoot(base << FACTOR_BITS)
-    let power = 1n << FACTOR_BITS
-    return Array.from({ length: 1024 }, () => {
+    let power = FACTOR_ONE
+    return Array.from({ length: DIGIT_BASE }, () => {
       const factor = power
       power = (power * base) >> FACTOR_BITS
       return factor

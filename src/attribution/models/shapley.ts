@@ -17,12 +17,14 @@ export const shapley: OrderModel<Record<never, never>> = {
 
 /** 1 / (how often the channel occurs), on the scale of their least common multiple. */
 export function shareByChannel(journey: readonly ModelTouch[]): readonly bigint[] {
-  const times = new Map<string, bigint>()
-  for (const { channel } of journey) times.set(channel, (times.get(channel) ?? 0n) + 1n)
+  const times = new Map<string, number>()
+  for (const { channel } of journey) times.set(channel, (times.get(channel) ?? 0) + 1)
+  const counts = new Set(times.values())
   let scale = 1n
-  for (const count of new Set(times.values())) scale = (scale / greatestCommonDivisor(scale, count)) * count
-  const weights = new Map([...times].map(([channel, count]) => [channel, scale / count]))
-  return journey.map(({ channel }) => weights.get(channel) ?? 0n)
+  for (const count of counts) scale = (scale / greatestCommonDivisor(scale, BigInt(count))) * BigInt(count)
+  const weights = new Map<number | undefined, bigint>()
+  for (const count of counts) weights.set(count, scale / BigInt(count))
+  return journey.map(({ channel }) => weights.get(times.get(channel)) ?? 0n)
 }
 
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {
