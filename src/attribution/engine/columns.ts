@@ -1,4 +1,13 @@
-import { ARRAY_HEADER_BYTES, BYTEA, EPOCH_2000_US, TIMESTAMPTZ, writeArrayHeader, writeInt8 } from './records.ts'
+import {
+  ARRAY_HEADER_BYTES,
+  BYTEA,
+  EPOCH_2000_US,
+  TIMESTAMPTZ,
+  toView,
+  writeArrayHeader,
+  writeInt4,
+  writeInt8,
+} from './records.ts'
 
 /** Columns of many rows as arrays of Postgres: what one statement inserts, whatever the number of rows. */
 
@@ -26,9 +35,10 @@ export function toArrayArray(values: readonly (readonly (bigint | string)[] | nu
 export function toBytesArray(values: readonly Buffer[]): Buffer {
   const bytes = values.reduce((sum, value) => sum + LENGTH_BYTES + value.length, ARRAY_HEADER_BYTES)
   const buffer = Buffer.allocUnsafe(bytes)
-  let at = writeArrayHeader(buffer, 0, { type: BYTEA, length: values.length })
+  const view = toView(buffer)
+  let at = writeArrayHeader(view, 0, { type: BYTEA, length: values.length })
   for (const value of values) {
-    at = buffer.writeInt32BE(value.length, at)
+    at = writeInt4(view, value.length, at)
     at += value.copy(buffer, at)
   }
   return buffer
@@ -37,10 +47,11 @@ export function toBytesArray(values: readonly Buffer[]): Buffer {
 /** A `timestamptz[]` in its binary form, of microseconds since 1970. */
 export function toTimeArray(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(ARRAY_HEADER_BYTES + values.length * ELEMENT_BYTES)
-  let at = writeArrayHeader(buffer, 0, { type: TIMESTAMPTZ, length: values.length })
+  const view = toView(buffer)
+  let at = writeArrayHeader(view, 0, { type: TIMESTAMPTZ, length: values.length })
   for (const value of values) {
-    at = buffer.writeInt32BE(8, at)
-    at = writeInt8(buffer, value - EPOCH_2000_US, at)
+    at = writeInt4(view, 8, at)
+    at = writeInt8(view, value - EPOCH_2000_US, at)
   }
   return buffer
 }

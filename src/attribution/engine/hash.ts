@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { CreditedOrder, OrderInput } from './order.ts'
-import { writeInt8 } from './records.ts'
+import { toView, writeInt8 } from './records.ts'
 
 const SHA256_BYTES = 32
 const AMOUNT_BYTES = 8
@@ -54,6 +54,7 @@ export function hashOrderOutput({ orderKey, touches }: OrderInput, { entries, to
   )
   const content = Buffer.allocUnsafe(SHA256_BYTES + tables.length * places * AMOUNT_BYTES)
   content.write(sha256(shared), 'binary')
+  const view = toView(content)
   const hashes = Buffer.allocUnsafe(wayOf.length * SHA256_BYTES)
   for (const [model, way] of wayOf.entries()) {
     const same = wayOf.indexOf(way) * SHA256_BYTES
@@ -64,7 +65,7 @@ export function hashOrderOutput({ orderKey, touches }: OrderInput, { entries, to
     let at = SHA256_BYTES
     for (const table of tables) {
       const parts = table?.[model]
-      for (let place = 0; place < places; place += 1) at = writeInt8(content, parts?.[place] ?? 0, at)
+      for (let place = 0; place < places; place += 1) at = writeInt8(view, parts?.[place] ?? 0, at)
     }
     hashes.write(sha256(content), model * SHA256_BYTES, 'binary')
   }

@@ -7,6 +7,8 @@ import type { Part } from './order.ts'
  */
 export interface Records {
   buffer: Buffer
+  /** On the same bytes. Numbers are written by it: the methods of a buffer look at each of their bytes. */
+  view: DataView
   /** Where the next byte goes. */
   at: number
   length: number
@@ -25,18 +27,25 @@ const TIMESTAMPTZ_ARRAY = 1185
 
 /** Of an array with one dimension: dimensions, whether there are nulls, type, length, first place. */
 export const ARRAY_HEADER_BYTES = 20
+/** The length of what is null. */
+const NULL = -1
 /** Postgres counts from 2000, in UTC. */
 export const EPOCH_2000_US = 946_684_800_000_000
 /** A text in UTF-8 has at most three bytes for each unit of UTF-16. */
 const MAX_BYTES_PER_UNIT = 3
 
 export function createRecords(capacityBytes: number): Records {
-  return { buffer: Buffer.allocUnsafe(capacityBytes), at: ARRAY_HEADER_BYTES, length: 0 }
+  const buffer = Buffer.allocUnsafe(capacityBytes)
+  return { buffer, view: toView(buffer), at: ARRAY_HEADER_BYTES, length: 0 }
+}
+
+export function toView({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** What is sent; `type` is the composite type's OID in this database. */
 export function toRecordArray(records: Records, type: number): Buffer {
-  writeArrayHeader(records.buffer, 0, { type, length: records.length })
+  writeArrayHeader(records.view, 0, { type, length: records.length })
   return records.buffer.subarray(0, records.at)
 }
 
@@ -44,44 +53,43 @@ export function toRecordArray(records: Records, type: number): Buffer {
 export function beginRecord(records: Records, columns: number): number {
   reserve(records, 8)
   const start = records.at
-  records.at = records.buffer.writeInt32BE(columns, start + 4)
+  records.at = writeInt4(records.view, columns, start + 4)
   return start
 }
 
 export function endRecord(records: Records, start: number): void {
-  records.buffer.writeInt32BE(records.at - start - 4, start)
+  writeInt4(records.view, records.at - start - 4, start)
   records.length += 1
 }
 
 export function putNull(records: Records, type: 'text[]' | 'timestamptz[]' | 'bigint[]'): void {
   reserve(records, 8)
   const oid = { 'text[]': TEXT_ARRAY, 'timestamptz[]': TIMESTAMPTZ_ARRAY, 'bigint[]': INT8_ARRAY }[type]
-  records.buffer.writeInt32BE(oid, records.at)
-  records.at = records.buffer.writeInt32BE(-1, records.at + 4)
+  records.at = writeInt4(records.view, NULL, writeInt4(records.view, oid, records.at))
 }
 
 export function putBoolean(records: Records, value: boolean): void {
   reserve(records, 9)
-  records.at = records.buffer.writeUInt8(Number(value), writeColumn(records, BOOL, 1))
+  const at = writeColumn(records, BOOL, 1)
+  records.view.setUint8(at, Number(value))
+  records.at = at + 1
 }
 
 /** -2^31 to 2^31 - 1 */
 export function putInteger(records: Records, value: number): void {
   reserve(records, 12)
-  records.at = records.buffer.writeInt32BE(value, writeColumn(records, INT4, 4))
+  records.at = writeInt4(records.view, value, writeColumn(records, INT4, 4))
 }
 
 /** Microseconds since 1970, UTC. */
 export function putTime(records: Records, timeUs: number): void {
   reserve(records, 16)
-  records.at = writeInt8(records.buffer, timeUs - EPOCH_2000_US, writeColumn(records, TIMESTAMPTZ, 8))
+  records.at = writeInt8(records.view, timeUs - EPOCH_2000_US, writeColumn(records, TIMESTAMPTZ, 8))
 }
 
 export function putText(records: Records, value: string): void {
   reserve(records, 8 + value.length * MAX_BYTES_PER_UNIT)
-  const { buffer, at } = records
-  buffer.writeInt32BE(TEXT, at)
-  records.at = writeText(buffer, value, at + 4)
+  records.at = writeText(records, value, writeInt4(records.view, TEXT, records.at))
 }
 
 export function putTexts<T>(records: Records, items: readonly T[], read: (item: T) => string | null): void {
@@ -89,8 +97,7 @@ export function putTexts<T>(records: Records, items: readonly T[], read: (item: 
   for (const item of items) {
     const value = read(item)
     reserve(records, 4 + (value?.length ?? 0) * MAX_BYTES_PER_UNIT)
-    records.at =
-      value === null ? records.buffer.writeInt32BE(-1, records.at) : writeText(records.buffer, value, records.at)
+    records.at = value === null ? writeInt4(records.view, NULL, records.at) : writeText(records, value, records.at)
   }
   endArray(records, start)
 }
@@ -100,8 +107,8 @@ export function putTimes<T>(records: Records, items: readonly T[], read: (item: 
   const start = beginArray(records, TIMESTAMPTZ_ARRAY, { type: TIMESTAMPTZ, length: items.length })
   reserve(records, 12 * items.length)
   for (const item of items) {
-    const at = records.buffer.writeInt32BE(8, records.at)
-    records.at = writeInt8(records.buffer, read(item) - EPOCH_2000_US, at)
+    const at = writeInt4(records.view, 8, records.at)
+    records.at = writeInt8(records.view, read(item) - EPOCH_2000_US, at)
   }
   endArray(records, start)
 }
@@ -119,11 +126,11 @@ export function putBigints(records: Records, { table, models, from, until }: Pla
   const length = (until - from) * models
   const start = beginArray(records, INT8_ARRAY, { type: INT8, length })
   reserve(records, 12 * length)
-  const { buffer } = records
+  const { view } = records
   let { at } = records
   for (let place = from; place < until; place += 1) {
     for (let model = 0; model < models; model += 1) {
-      at = writeInt8(buffer, table[model]?.[place] ?? 0, buffer.writeInt32BE(8, at))
+      at = writeInt8(view, table[model]?.[place] ?? 0, writeInt4(view, 8, at))
     }
   }
   records.at = at
@@ -135,23 +142,32 @@ export function putIntegers(records: Records, { table, models, from, until }: Pl
   const length = (until - from) * models
   const start = beginArray(records, INT4_ARRAY, { type: INT4, length })
   reserve(records, 8 * length)
-  const { buffer } = records
+  const { view } = records
   let { at } = records
   for (let place = from; place < until; place += 1) {
     for (let model = 0; model < models; model += 1) {
-      at = buffer.writeInt32BE(Number(table[model]?.[place] ?? 0), buffer.writeInt32BE(4, at))
+      at = writeInt4(view, Number(table[model]?.[place] ?? 0), writeInt4(view, 4, at))
     }
   }
   records.at = at
   endArray(records, start)
 }
 
-/** An integer of 64 bits, the highest byte first; returns where the next one goes. */
-export function writeInt8(buffer: Buffer, value: Part, at: number): number {
-  if (typeof value === 'bigint') return buffer.writeBigInt64BE(value, at)
-  const high = Math.floor(value / 2 ** 32)
-  buffer.writeInt32BE(high, at)
-  return buffer.writeUInt32BE(value - high * 2 ** 32, at + 4)
+/** An integer of 64 bits, the highest byte first; returns where the next one goes. Throws RangeError beyond them. */
+export function writeInt8(view: DataView, value: Part, at: number): number {
+  if (typeof value === 'bigint') {
+    if (BigInt.asIntN(64, value) !== value) throw new RangeError('an amount has more than 64 bits')
+    view.setBigInt64(at, value)
+    return at + 8
+  }
+  // Of a number that is no integer of 32 bits its lowest ones are written.
+  return writeInt4(view, value, writeInt4(view, Math.floor(value / 2 ** 32), at))
+}
+
+/** An integer of 32 bits, the highest byte first; returns where the next one goes. */
+export function writeInt4(view: DataView, value: number, at: number): number {
+  view.setInt32(at, value)
+  return at + 4
 }
 
 /** Doubles what there is until the next bytes fit. */
@@ -163,18 +179,18 @@ function reserve(records: Records, bytes: number): void {
   const grown = Buffer.allocUnsafe(capacity)
   records.buffer.copy(grown, 0, 0, records.at)
   records.buffer = grown
+  records.view = toView(grown)
 }
 
 /** Returns where its value goes. */
-function writeColumn({ buffer, at }: Records, type: number, bytes: number): number {
-  buffer.writeInt32BE(type, at)
-  return buffer.writeInt32BE(bytes, at + 4)
+function writeColumn({ view, at }: Records, type: number, bytes: number): number {
+  return writeInt4(view, bytes, writeInt4(view, type, at))
 }
 
 /** Its length, then its bytes; returns where the next one goes. */
-function writeText(buffer: Buffer, value: string, at: number): number {
+function writeText({ buffer, view }: Records, value: string, at: number): number {
   const bytes = buffer.write(value, at + 4)
-  buffer.writeInt32BE(bytes, at)
+  writeInt4(view, bytes, at)
   return at + 4 + bytes
 }
 
@@ -186,20 +202,20 @@ interface ArrayHeader {
 function beginArray(records: Records, type: number, header: ArrayHeader): number {
   reserve(records, 8 + ARRAY_HEADER_BYTES)
   const start = records.at
-  records.buffer.writeInt32BE(type, start)
-  records.at = writeArrayHeader(records.buffer, start + 8, header)
+  writeInt4(records.view, type, start)
+  records.at = writeArrayHeader(records.view, start + 8, header)
   return start
 }
 
-function endArray({ buffer, at }: Records, start: number): void {
-  buffer.writeInt32BE(at - start - 8, start + 4)
+function endArray({ view, at }: Records, start: number): void {
+  writeInt4(view, at - start - 8, start + 4)
 }
 
 /** One dimension from 1 on, in which there may be nulls; returns where the first element goes. */
-export function writeArrayHeader(buffer: Buffer, at: number, { type, length }: ArrayHeader): number {
-  buffer.writeInt32BE(1, at)
-  buffer.writeInt32BE(1, at + 4)
-  buffer.writeInt32BE(type, at + 8)
-  buffer.writeInt32BE(length, at + 12)
-  return buffer.writeInt32BE(1, at + 16)
+export function writeArrayHeader(view: DataView, at: number, { type, length }: ArrayHeader): number {
+  writeInt4(view, 1, at)
+  writeInt4(view, 1, at + 4)
+  writeInt4(view, type, at + 8)
+  writeInt4(view, length, at + 12)
+  return writeInt4(view, 1, at + 16)
 }
