@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { getOrderModel, resolveParameters } from '../models/registry.ts'
 import { roundHalfAway } from '../rounding.ts'
 import { type Counting, creditOrder, type SetModel } from './credit.ts'
+import { hashOrderOutput } from './hash.ts'
 import { type CreditedOrder, type Entry, type OrderInput, type OrderTouch, type Part, UNATTRIBUTED } from './order.ts'
 
 const AT = Date.parse('2026-03-02T10:00:00Z') * 1_000
@@ -239,5 +240,15 @@ test('for any money, journey and model: sums are exact, nothing is negative, ref
       }
     }),
     { numRuns: 3_000 },
+  )
+})
+
+test('each model gives the same beside others as alone', () => {
+  fc.assert(
+    fc.property(entriesOf, journeyOf, countingOf, (entries, journey, counting) => {
+      const input = order(entries, journey)
+      const hashes = (models: readonly SetModel[]) => hashOrderOutput(input, creditOrder(input, models, counting))
+      expect(hashes(MODELS)).toEqual(Buffer.concat(MODELS.map((model) => hashes([model]))))
+    }),
   )
 })

@@ -160,11 +160,10 @@ export function writeInt8(view: DataView, value: Part, at: number): number {
     view.setBigInt64(at, value)
     return at + 8
   }
-  // Of a number that is no integer of 32 bits its lowest ones are written.
   return writeInt4(view, value, writeInt4(view, Math.floor(value / 2 ** 32), at))
 }
 
-/** An integer of 32 bits, the highest byte first; returns where the next one goes. */
+/** The lowest 32 bits of an integer, the highest byte first; returns where the next one goes. */
 export function writeInt4(view: DataView, value: number, at: number): number {
   view.setInt32(at, value)
   return at + 4
