@@ -55,21 +55,17 @@ export function hashOrderOutput({ orderKey, touches }: OrderInput, { entries, to
   const content = Buffer.allocUnsafe(SHA256_BYTES + tables.length * places * AMOUNT_BYTES)
   content.write(sha256(shared), 'binary')
   const view = toView(content)
-  const hashes = Buffer.allocUnsafe(wayOf.length * SHA256_BYTES)
-  for (const [model, way] of wayOf.entries()) {
-    const same = wayOf.indexOf(way) * SHA256_BYTES
-    if (same < model * SHA256_BYTES) {
-      hashes.copy(hashes, model * SHA256_BYTES, same, same + SHA256_BYTES)
-      continue
-    }
+  const hashModel = (model: number) => {
     let at = SHA256_BYTES
     for (const table of tables) {
       const parts = table?.[model]
       for (let place = 0; place < places; place += 1) at = writeInt8(view, parts?.[place] ?? 0, at)
     }
-    hashes.write(sha256(content), model * SHA256_BYTES, 'binary')
+    return sha256(content)
   }
-  return hashes
+  const hashes: string[] = []
+  for (const [model, way] of wayOf.entries()) hashes[way] ??= hashModel(model)
+  return Buffer.from(wayOf.map((way) => hashes[way]).join(''), 'binary')
 }
 
 /** Each byte is a character: a string costs a quarter of a buffer here (0.6 µs instead of 2.4 for 192 bytes, Node 24.21). */
