@@ -142,12 +142,49 @@ test.each([
   },
 )
 
+test('by day, money counts on the day of the calendar, whatever the clocks do in the window', async () => {
+  const { tenantId, books, ask, ctx } = await givenShop()
+  const first = Date.parse('2025-10-24T21:00:00Z')
+  for (let index = 0; index < 48; index += 1) {
+    const ordered = first + index * 90 * 60_000
+    await books.addOrders([{ key: `${index}`, at: new Date(ordered), amount: 1_000 + index, visitor: null }])
+    await books.addRefund({ order: `${index}`, at: new Date(ordered + 5 * 3_600_000), amount: 1 + index })
+  }
+  await bringUp(ctx)
+  const days = { start_date: '2025-10-25', end_date: '2025-10-27' }
+  for (const timeZone of ['Atlantic/Azores', 'Asia/Beirut', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'UTC']) {
+    for (const basis of ['order_date', 'refund_date']) {
+      const { groups, channels } = await ask('getChannelAttribution', {
+        ...days,
+        group_by: 'day',
+        basis,
+        time_zone: timeZone,
+      })
+      const expected = await platform.query(
+        `select to_char(d.day, 'YYYY-MM-DD') as date, sum(l.amount_minor)::integer as amount
+         from ledger_entries as l
+         join order_facts as o using (tenant_id, order_key)
+         cross join lateral (select (case when $2 then o.ordered_at else l.occurred_at end at time zone $3)::date as day) as d
+         where l.tenant_id = $1 and d.day between $4 and $5 group by d.day order by d.day`,
+        [tenantId, basis === 'order_date', timeZone, days.start_date, days.end_date],
+      )
+      type Group = { date: string; revenue: { amount_minor: number } }
+      const given = groups.map(({ date, revenue }: Group) => ({ date, amount: revenue.amount_minor }))
+      expect(given, `${timeZone} ${basis}`).toEqual(expected)
+      const sum = given.reduce((total: number, { amount }: { amount: number }) => total + amount, 0)
+      expect(channels[0].revenue.amount_minor).toBe(sum)
+    }
+  }
+})
+
 test('a day that a zone left out has nothing, and nothing to be measured', async () => {
   const { ask, books, ctx } = await givenShop()
   await books.addOrders([{ key: 'one', at: new Date('2011-12-30T10:00:00Z'), amount: 10_000, visitor: null }])
   await bringUp(ctx)
   const query = { start_date: '2011-12-30', end_date: '2011-12-30', time_zone: 'Pacific/Apia' }
   expect(await ask('getChannelAttribution', query)).toMatchObject({ conversions: 0, channels: [] })
+  const days = { ...query, start_date: '2011-12-29', end_date: '2011-12-31', group_by: 'day' }
+  expect((await ask('getChannelAttribution', days)).groups).toMatchObject([{ date: '2011-12-31', conversions: 1 }])
   const window = { from: '2011-12-30', to: '2011-12-30', timeZone: 'Pacific/Apia', currency: 'USD', isConverted: false }
   await measureWindow(ctx, window, { signal: new AbortController().signal })
 })
