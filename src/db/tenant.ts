@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import type { DB } from '../../generated/database.ts'
@@ -26,6 +27,11 @@ export interface InTenantOptions {
   executionContext?: 'request' | 'worker'
   /** True: every statement sees the data as the first one did (repeatable read). For reading much in parts. Default false. */
   isSnapshot?: boolean
+  /**
+   * True: `work` sends one statement, which only reads. COMMIT travels with it, so all of it is one round trip; what would write,
+   * and what is sent after it, is refused. Default false.
+   */
+  isOneRead?: boolean
 }
 
 /** Thrown when COMMIT was answered by ROLLBACK: a statement had failed and its error was swallowed on the way. */
@@ -41,7 +47,7 @@ const noop = () => {}
  * Runs `work` in one transaction that sees and writes the rows of one tenant only.
  *
  * The context is set inside the transaction (`set_config(…, true)`), so nothing is left on the connection for whoever
- * gets it next. BEGIN and the context are sent without waiting: the first statement of `work` travels with them.
+ * gets it next. BEGIN and the context are not waited for: the first statement of `work` travels with them.
  * Commits when `work` resolves, rolls back when it throws, and throws TransactionLost unless COMMIT answers `COMMIT`.
  */
 export async function inTenant<T>(
@@ -52,11 +58,12 @@ export async function inTenant<T>(
 ): Promise<T> {
   if (!UUID.test(scope.tenantId)) throw new TypeError('a tenant id is a lower-case uuid')
   const client = await db.pool.connect()
-  const { tx, end } = transactionOn(client)
+  const { tx, end, commit } = transactionOn(client, options.isOneRead === true)
   let broken: Error | undefined
   try {
+    sendTogether(client)
     const begun = Promise.all([
-      client.query(options.isSnapshot === true ? 'begin isolation level repeatable read' : 'begin'),
+      client.query(beginOf(options)),
       client.query({
         name: 'set-tenant',
         text: `select set_config('app.current_tenant_id', $1, true),
@@ -70,8 +77,7 @@ export async function inTenant<T>(
       const result = await work(tx)
       await begun
       await scope.beforeCommit?.(tx)
-      end()
-      const done = await client.query('commit')
+      const done = await commit()
       if (done.command !== 'COMMIT') throw new TransactionLost(`COMMIT was answered by ${done.command}`)
       return result
     } catch (error) {
@@ -88,16 +94,46 @@ export async function inTenant<T>(
 }
 
 /**
- * A Kysely that speaks through this one connection until `end`. It is made anew for each transaction (3 us, measured):
- * work that goes on after its transaction ended must not reach the next one on the connection, which is another tenant's.
+ * From BEGIN to the first statement all is written at once, as long as `work` waits for nothing else before it: a write by itself is a
+ * system call, and what arrives by itself wakes the server (for one read two writes instead of four, and with `isOneRead` one).
  */
-function transactionOn(client: pg.PoolClient): { tx: Tx; end: () => void } {
+function sendTogether(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  stream.cork()
+  process.nextTick(() => stream.uncork())
+}
+
+function beginOf({ isSnapshot, isOneRead }: InTenantOptions): string {
+  if (isOneRead === true) return 'begin read only'
+  return isSnapshot === true ? 'begin isolation level repeatable read' : 'begin'
+}
+
+/**
+ * A Kysely that speaks through this one connection until `end` or `commit`, or until COMMIT has travelled with its first statement.
+ * It is made anew for each transaction (3 us, measured): work that goes on after its transaction ended must not reach the next one
+ * on the connection, which is another tenant's.
+ */
+function transactionOn(
+  client: pg.PoolClient,
+  commitsWithFirst: boolean,
+): { tx: Tx; end: () => void; commit: () => Promise<pg.QueryResult> } {
   let isOpen = true
+  let committed: Promise<pg.QueryResult> | undefined
+  const end = () => {
+    isOpen = false
+  }
+  const commit = () => {
+    end()
+    committed ??= client.query('commit')
+    return committed
+  }
   // Kysely sends a text and its parameters, and nothing else.
   const query = (text: string, values: unknown[]) => {
     if (!isOpen) throw new Error('the transaction has ended')
     const name = preparedName(text)
-    return client.query(name === undefined ? { text, values } : { name, text, values })
+    const answer = client.query(name === undefined ? { text, values } : { name, text, values })
+    if (commitsWithFirst) commit().catch(noop)
+    return answer
   }
   const connection = { query, release: noop }
   const tx = new Kysely<DB>({
@@ -105,8 +141,5 @@ function transactionOn(client: pg.PoolClient): { tx: Tx; end: () => void } {
       pool: { connect: () => Promise.resolve(connection as never), end: () => Promise.resolve() } as never,
     }),
   }) as Tx
-  const end = () => {
-    isOpen = false
-  }
-  return { tx, end }
+  return { tx, end, commit }
 }

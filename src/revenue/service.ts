@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AppContext, TenantContext } from '../context.ts'
 import { inTenant } from '../db/tenant.ts'
 import { matchesTag } from '../etag.ts'
@@ -75,8 +75,11 @@ async function readWatermark(ctx: TenantContext, since: Date | undefined): Promi
   const known = seals.get(key)
   const isFresh = known !== undefined && performance.now() - known.madeMs <= MAX_SEAL_AGE_MS
   const seal = isFresh ? known : undefined
-  const watermark = await inTenant(ctx.db.main, ctx, (tx) =>
-    getWatermark(tx, ctx.tenantId, { since, now: ctx.clock(), seal }),
+  const watermark = await inTenant(
+    ctx.db.main,
+    ctx,
+    (tx) => getWatermark(tx, ctx.tenantId, { since, now: ctx.clock(), seal }),
+    { isOneRead: true },
   )
   seals.delete(key)
   // A seal that grows out of another one is as old as that.
@@ -152,7 +155,5 @@ function placeOf({ tenantId }: TenantContext, { since, reportingCurrency, timeZo
 }
 
 function toEtag(ctx: TenantContext, span: Watermark, recorded: bigint): string {
-  return `"${createHash('sha256')
-    .update(`${placeOf(ctx, span)}|${recorded}`)
-    .digest('base64url')}"`
+  return `"${hash('sha256', `${placeOf(ctx, span)}|${recorded}`, 'base64url')}"`
 }

@@ -123,6 +123,47 @@ test('an error that was swallowed on the way does not look like a commit', async
   expect(await settingsOutside(db)).toEqual(NOTHING)
 })
 
+test('COMMIT travels with one read, which sees its tenant alone', async ({ onTestFinished }) => {
+  const { database, db } = await openDatabase(onTestFinished)
+  const [, tenant] = (await givenTenants(database, 2, onTestFinished)) as [TenantIds, TenantIds]
+  await backend(db)
+  const events: string[] = []
+  db.pool.once('acquire', (client) => {
+    const ask = client.query.bind(client) as (config: unknown) => Promise<unknown>
+    client.query = (async (config: string | { text: string }) => {
+      const [verb] = (typeof config === 'string' ? config : config.text).split(' ')
+      events.push(`${verb} sent`)
+      const answer = await ask(config)
+      events.push(`${verb} answered`)
+      return answer
+    }) as never
+  })
+  const read = (tx: Tx) => sql<{ id: string }>`select tenant_id as id from tenants`.execute(tx)
+  const { rows } = await inTenant(db, scopeOf(tenant.tenantId), read, { isOneRead: true })
+  expect(rows).toEqual([{ id: tenant.tenantId }])
+  const verbs = ['begin', 'select', 'select', 'commit']
+  expect(events).toEqual([...verbs.map((verb) => `${verb} sent`), ...verbs.map((verb) => `${verb} answered`)])
+  expect(await settingsOutside(db)).toEqual(NOTHING)
+})
+
+test('one read neither writes nor is followed by another, and a failure of it leaves the connection as it was', async ({
+  onTestFinished,
+}) => {
+  const { database, db } = await openDatabase(onTestFinished)
+  const [tenant] = (await givenTenants(database, 1, onTestFinished)) as [TenantIds]
+  const pid = await backend(db)
+  const readOnce = (work: (tx: Tx) => Promise<unknown>) =>
+    inTenant(db, scopeOf(tenant.tenantId), work, { isOneRead: true })
+  const write = (tx: Tx) => sql`update webhook_endpoints set name = 'other'`.execute(tx)
+  await expect(readOnce(write)).rejects.toMatchObject({ code: '25006' })
+  await expect(readOnce((tx) => settings(tx).then(() => settings(tx)))).rejects.toThrow('the transaction has ended')
+  await expect(readOnce(fail)).rejects.toMatchObject({ code: '22012' })
+  await expect(readOnce((tx) => fail(tx).catch(() => {}))).rejects.toThrow(TransactionLost)
+  expect(await readOnce(async () => 'nothing read')).toBe('nothing read')
+  expect(await settingsOutside(db)).toEqual(NOTHING)
+  expect(await backend(db)).toBe(pid)
+})
+
 test('a deferred constraint that fails at COMMIT is thrown, and the connection is used again', async ({
   onTestFinished,
 }) => {
