@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { freezeBaseline } from '../../scripts/contracts/baseline.ts'
 import { gates } from '../../scripts/contracts/gates.ts'
 import { insertRules, renderRules } from '../../scripts/contracts/rules-markdown.ts'
-import { shareOf } from '../support/share.ts'
+import { isWhole, shareOf } from '../support/share.ts'
 import { contractWorkspace, documentOf, emptyWorkspace, V1 } from './workspace.ts'
 
 const HEALTH = `${V1}/health.yaml`
@@ -29,7 +29,8 @@ test('every gate stands after those it needs', () => {
   }
 })
 
-test('the gates of the documents pass on the repository', async () => {
+// `npm run contracts:check` says the same of the repository, with every gate.
+test.runIf(isWhole())('the gates of the documents pass on the repository', async () => {
   const {
     gates: reports,
     operations,
@@ -287,7 +288,7 @@ describe('routes', () => {
     }))
   }
 
-  test('the server serves what is documented, and nothing else', async () => {
+  test.runIf(isWhole())('the server serves what is documented, and nothing else', async () => {
     expect(await routes(() => undefined)).toEqual([])
   })
 
@@ -383,7 +384,7 @@ describe('routes', () => {
       ])
     },
   }
-  test.for(shareOf(Object.entries(faults), 2, 'routes'))('%s', ([, find]) => find())
+  test.for(shareOf(Object.entries(faults), 1, 'routes'))('%s', ([, find]) => find())
 })
 
 describe('breaking and changelog', () => {

@@ -8,6 +8,7 @@ import { seedRows } from '../../scripts/isolation/rows/seed.ts'
 import { openSession } from '../../scripts/isolation/session.ts'
 import { REVIEWED } from '../../scripts/isolation/structure/fault.ts'
 import { createProverDatabase } from '../support/isolation.ts'
+import { shareOf } from '../support/share.ts'
 
 const definer = (signature: string, returns: string, body: string) => `
   create function internal.${signature} returns ${returns} language plpgsql security definer set search_path = '' as $$
@@ -44,7 +45,7 @@ const HOLES = `
 
 const reviewed: DefinerException = { reason: 'a test', roles: ['app_user'], reach: 'context' }
 
-test.for([1, 2])(
+test.for(shareOf([1, 2], 1, 'holes of functions'))(
   'holes of functions are found by calling them, with seed %i',
   { timeout: 120_000 },
   async (seed, { onTestFinished }) => {

@@ -3,12 +3,16 @@ import { expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract.ts'
 import { givenOwnOrders } from '../support/money.ts'
 import { usePlatform } from '../support/platform.ts'
+import { shareOf } from '../support/share.ts'
 import { sendAsAllowed } from './support/callers.ts'
 import { implementedIds, type Natural, naturalOf, type Reply, rowOf } from './support/request.ts'
 import { givenSite, type Site, tokenFor } from './support/site.ts'
 import { givenRun, things } from './support/things.ts'
 
 const platform = usePlatform()
+
+/** Of each list, the others whose cursors it is offered. */
+const SIBLINGS = 3
 
 const paged = implementedIds.filter((id) => rowOf(id).parameters.some(({ name }) => name === 'cursor'))
 
@@ -71,7 +75,8 @@ test.each(paged)('%s: a cursor is good for its own list only', async (operationI
   refused(foreign)
   expect(foreign.text).not.toContain(other.tenant.tenantId)
 
-  for (const sibling of paged.filter((id) => id !== operationId)) {
+  const siblings = paged.filter((id) => id !== operationId)
+  for (const sibling of shareOf(siblings, SIBLINGS, operationId)) {
     const list = await givenList(sibling)
     refused(await sendAsAllowed(list, page(operationId, { limit: '1', cursor: await cursorOf(sibling, list) })))
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { isObject, type Json } from '../../scripts/generate/json.ts'
 import { usePlatform } from '../support/platform.ts'
+import { shareOf } from '../support/share.ts'
 import { sendAsAllowed } from './support/callers.ts'
 import { objectsOf, pointerOf, withValue } from './support/places.ts'
 import { implementedIds, listNaturals, naturalOf, rowOf } from './support/request.ts'
@@ -9,6 +10,9 @@ import { givenSite } from './support/site.ts'
 import { bodySchemaOf, membersOf } from './support/texts.ts'
 
 const platform = usePlatform()
+
+/** Of those that are tried with a query; what reads it is one for all. */
+const OPERATIONS = 20
 
 /** What a caller would like to decide, and the server does. */
 const WANTED: Record<string, Json> = {
@@ -60,15 +64,18 @@ test.each(withOwnBody)('%s lets nobody set what it does not offer', async (opera
   expect(await countRows(platform)).toEqual(before)
 })
 
-test.each(implementedIds)('%s takes no identity from its query', async (operationId) => {
-  const site = await givenSite(platform)
-  const natural = naturalOf(operationId)
-  if (rowOf(operationId).replies[422] === undefined) return
-  const declared = new Set(rowOf(operationId).parameters.map(({ name }) => name))
-  for (const [name, value] of Object.entries(WANTED)) {
-    if (declared.has(name)) continue
-    const query = new URLSearchParams([...natural.query, [name, String(value)]])
-    const { status, text } = await sendAsAllowed(site, { ...natural, query })
-    expect(status, `${name}: ${text}`).toBe(422)
-  }
-})
+test.each(shareOf(implementedIds, OPERATIONS, 'operations with a query'))(
+  '%s takes no identity from its query',
+  async (operationId) => {
+    const site = await givenSite(platform)
+    const natural = naturalOf(operationId)
+    if (rowOf(operationId).replies[422] === undefined) return
+    const declared = new Set(rowOf(operationId).parameters.map(({ name }) => name))
+    for (const [name, value] of Object.entries(WANTED)) {
+      if (declared.has(name)) continue
+      const query = new URLSearchParams([...natural.query, [name, String(value)]])
+      const { status, text } = await sendAsAllowed(site, { ...natural, query })
+      expect(status, `${name}: ${text}`).toBe(422)
+    }
+  },
+)

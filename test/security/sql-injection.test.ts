@@ -32,7 +32,7 @@ const FRAGMENTS: readonly string[] = [
 ]
 const HARMLESS = 'harmless'
 /** Of each operation. */
-const PLACES = 4
+const PLACES = 2
 /** Of each place; the places of one run try every fragment many times over. */
 const TRIED = 3
 
