@@ -11,7 +11,7 @@ import { WHOLE } from './test/support/whole.ts'
 const TOGETHER = [
   'test/api/**/*.test.ts',
   'test/architecture/**/*.test.ts',
-  'test/attribution/**/*.test.ts',
+  'test/attribution/**/!(path-data).test.ts',
   'test/client/!(fixtures|package).test.ts',
   'test/contract/!(console-bundle).test.ts',
   'test/contracts/**/*.test.ts',
@@ -32,6 +32,7 @@ const TOGETHER = [
 
 /** Each takes nine seconds of a core and more for a few claims: only in `npm run test:whole`, which CI runs. */
 const LONG = [
+  'test/attribution/windows/path-data.test.ts',
   'test/browser/{console,console-quality,docs}.test.ts',
   'test/deploy/{backup,many,shutdown,upgrade}.test.ts',
   'test/gates/r3.test.ts',
