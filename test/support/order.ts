@@ -2,24 +2,51 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take a quarter of a minute and more on two cores: one begun late would go on by itself when all else is done. */
 const SLOWEST = [
+  'test/api/getChannelAttribution.',
+  'test/api/getDetailedHealth.',
+  'test/api/getRecomputeJob.',
+  'test/attribution/engine/crash.',
+  'test/attribution/windows/windows.',
+  'test/browser/collect.',
   'test/contracts/gates.',
-  'test/contracts/lint.',
   'test/db/isolation',
-  'test/security/',
+  'test/health/own-probes.',
+  'test/health/processes.',
+  'test/mocks/cli.',
+  'test/rollups/refresh.',
+  'test/security/cursors.',
+  'test/security/matrix.',
+  'test/security/personal-data.',
+  'test/security/prototype-pollution.',
+  'test/security/sql-injection.',
+  'test/security/throttle.',
+  'test/security/tokens.',
+  'test/tenants/retention.',
+  'test/tracing/tracing.',
   'test/webhooks/dead-events.',
-  'test/worker/',
+  'test/webhooks/privacy.',
+  'test/worker/failure.',
+  'test/worker/leader.',
+  'test/worker/pipeline.',
 ]
 
 /** Where the next slowest are. */
 const SLOW = [
-  'test/browser/',
+  'test/api/',
+  'test/attribution/',
   'test/cli/',
   'test/client/',
   'test/contract',
-  'test/gates/',
+  'test/db/',
+  'test/docs/',
+  'test/health/',
+  'test/http/server.',
+  'test/metrics/',
   'test/mocks/',
+  'test/security/',
   'test/setup/',
   'test/webhooks/',
+  'test/worker/',
 ]
 
 /**
