@@ -150,7 +150,7 @@ test('several tenants share a transaction, and each finds its own in the end', a
   const unlock = await lockEvents(platform, context)
   const first = deliver(url, ours, 1)
   await until(countBlocked, (count) => count === 1)
-  // All of these wait, and so go together: the same ids in both, one of them twice, and one that is another body.
+  // All of these wait, and so go together: the same ids in both, and two of them once more.
   const together = [
     ...seeds(20, 1).flatMap((seed) => [deliver(url, ours, seed), deliver(url, theirs, seed)]),
     deliver(url, theirs, 7),

@@ -15,9 +15,12 @@ import { countStored } from './stored.ts'
 
 const SHOP = 'north-fjord.myshopify.com'
 
+/** One moment for all: vendors tell whole seconds, and a delivery made again in the next one would be another. */
+const STARTED_AT = Date.now() - HOUR
+
 /** What a vendor sends about an order of an hour ago, the same for the same seed. */
 export function simulate(vendor: Vendor, topic: string, seed: number = randomInt(2 ** 40)): Delivery {
-  return makeDelivery(vendor, topic, seed, { currency: 'USD', shopDomain: SHOP, startedAt: Date.now() - HOUR })
+  return makeDelivery(vendor, topic, seed, { currency: 'USD', shopDomain: SHOP, startedAt: STARTED_AT })
 }
 
 export interface SignedDelivery {
