@@ -15,12 +15,13 @@ export interface WindowRow {
 /**
  * For the statements of this transaction: sums over 100,000 orders sort and hash in memory instead of on disk, in half
  * the time (measured: 0.6 s for 1.1 s); a plan is made for the window, not for any window, of which Postgres believes that it
- * has few orders (measured after the tenth report: over 5 s for 2); and no statement is compiled first.
+ * has few orders (measured after the tenth report: over 5 s for 2); no statement is compiled first; and what was read of an order
+ * is not kept for the next one with the same key, which only another tenant has (measured: 21 us for each of them instead of 8).
  */
 export async function prepareForReport(tx: Tx): Promise<void> {
   await sql`
     select set_config('work_mem', '32MB', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-           set_config('jit', 'off', true)`.execute(tx)
+           set_config('jit', 'off', true), set_config('enable_memoize', 'off', true)`.execute(tx)
 }
 
 /**
