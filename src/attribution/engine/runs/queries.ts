@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Tx } from '../../../db/tenant.ts'
+import { toBytesArray } from '../columns.ts'
 import type { DayMoney } from './day.ts'
 
 /** Why there is a run: another edition, new data, or a member who asked. */
@@ -106,7 +107,7 @@ export async function insertRuns(tx: Tx, publication: Publication, days: readonl
       from unnest(${runs.map(({ runId }) => runId)}::uuid[], ${runs.map(({ day }) => day)}::text[],
                   ${runs.map(({ model }) => model?.name)}::text[], ${runs.map(({ model }) => model?.version)}::text[],
                   ${runs.map(({ inputHash }) => inputHash)}::text[], ${runs.map(({ outputHash }) => outputHash)}::text[],
-                  ${runs.map(({ inputSum }) => inputSum)}::bytea[], ${runs.map(({ outputSum }) => outputSum)}::bytea[],
+                  ${toBytesArray(runs.map(({ inputSum }) => inputSum))}::bytea[], ${toBytesArray(runs.map(({ outputSum }) => outputSum))}::bytea[],
                   ${runs.map(({ orders }) => orders)}::integer[], ${runs.map(({ version }) => version)}::integer[],
                   ${runs.map(({ previousRunId }) => previousRunId)}::uuid[], ${runs.map(({ changed }) => changed)}::integer[])
            as r (run_id, day, model, model_version, input_hash, output_hash, input_sum, output_sum, orders, version,
